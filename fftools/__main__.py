@@ -1,0 +1,50 @@
+"""Command line: `python -m fftools data mnist` and `python -m fftools study list | run NAME | show NAME`."""
+
+import argparse
+import sys
+
+from fftools import data, records, studies
+
+
+def main() -> int:
+    """Run one command; 1 and a message on stderr when it fails for a reason the user can mend."""
+    parser = argparse.ArgumentParser(prog="fftools", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    get = commands.add_parser("data", help="download datasets and check them")
+    get.add_argument("names", nargs="+", choices=data.NAMES)
+    study = commands.add_parser("study", help="named grids of runs").add_subparsers(dest="action", required=True)
+    study.add_parser("list", help="the studies and how many of their runs are recorded")
+    for action in ("run", "show"):
+        sub = study.add_parser(action)
+        sub.add_argument("name", choices=studies.STUDIES)
+        sub.add_argument("--profile", choices=("quick", "full"), default="quick")
+        sub.add_argument("--seeds", type=int, default=1)
+    arguments = parser.parse_args()
+    try:
+        {"data": _data, "study": _study}[arguments.command](arguments)
+    except (data.DataError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _data(arguments) -> None:
+    for name in arguments.names:
+        found = data.load(name, "cpu")
+        print(f"{name}: {len(found.train)} + {len(found.validation)} + {len(found.test)} images under {data.folder()}")
+
+
+def _study(arguments) -> None:
+    if arguments.action == "list":
+        for name, study in studies.STUDIES.items():
+            print(f"{name:24} {len(records.load(name)):3} records  {study.about}")
+        return
+    if arguments.action == "run":
+        for seed in range(arguments.seeds):
+            for config in studies.STUDIES[arguments.name].grid(arguments.profile):
+                studies.run(arguments.name, config, seed, arguments.profile)
+    print(records.table(arguments.name, arguments.profile).to_string())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

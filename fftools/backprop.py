@@ -1,0 +1,32 @@
+"""The control: the same blocks under a linear head, trained end to end by backpropagation."""
+
+from collections.abc import Iterator
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fftools.learner import Learner
+
+
+class Backprop(Learner):
+    """Blocks, a linear head on the last one's output, softmax cross-entropy; one loss, one graph for all blocks."""
+
+    def __init__(self, blocks, classes: int = 10):
+        super().__init__()
+        self.blocks, self.head = blocks, nn.LazyLinear(classes)
+
+    def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
+        """See `Learner`: here there is one loss only."""
+        yield F.cross_entropy(self.scores(images), labels)
+
+    def scores(self, images: Tensor) -> Tensor:
+        """Logits `(N, classes)`."""
+        return self.head(self.activations(images)[-1].flatten(1))
+
+    def activations(self, inputs: Tensor) -> list[Tensor]:
+        """See `Learner`."""
+        found, x = [], inputs
+        for block in self.blocks:
+            x = block(x)
+            found.append(x)
+        return found

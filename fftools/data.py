@@ -1,0 +1,209 @@
+"""Real images as tensors that live on the device: MNIST, Fashion-MNIST, CIFAR, and scikit-learn's digits."""
+
+import hashlib
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100", "digits")
+
+# MD5 of the unpacked IDX files: torchvision verifies only the archives it downloads, not what lies on disk.
+MD5 = {
+    "MNIST/raw/train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "MNIST/raw/train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "MNIST/raw/t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "MNIST/raw/t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+    "FashionMNIST/raw/train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    "FashionMNIST/raw/train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+    "FashionMNIST/raw/t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+    "FashionMNIST/raw/t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+}
+
+
+class DataError(RuntimeError):
+    """A dataset is missing, truncated or corrupt; the message says what, where and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images `(N, C, H, W)` uint8 and labels `(N,)` int64, both on one device."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, which) -> "Split":
+        """A part of the split, by slice or index tensor."""
+        return Split(self.images[which], self.labels[which])
+
+    def __add__(self, other: "Split") -> "Split":
+        return Split(torch.cat([self.images, other.images]), torch.cat([self.labels, other.labels]))
+
+    def floats(self) -> Tensor:
+        """All images as float32 in [0, 1], `(N, C, H, W)`."""
+        return to_float(self.images)
+
+    def batches(self, batch_size: int, generator: torch.Generator, shift: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """One epoch of shuffled batches: images float32 in [0, 1] `(B, C, H, W)`, labels int64 `(B,)`.
+
+        The order comes from `generator` (on the CPU, so that it is the same on every device). The last,
+        incomplete batch is left out, so that every step has the same shape. `shift` moves each image by up
+        to that many pixels in both directions (Hinton 2022, Section 3.3, uses 2).
+
+        Raises ValueError when the split holds fewer than `batch_size` images.
+        """
+        if not 1 <= batch_size <= len(self):
+            raise ValueError(f"batch_size must be between 1 and the number of images, {len(self)}; got {batch_size}")
+        order = torch.randperm(len(self), generator=generator).to(self.labels.device)
+        for index in order[: len(self) // batch_size * batch_size].split(batch_size):
+            images = to_float(self.images[index])
+            yield (random_shift(images, shift, generator) if shift else images), self.labels[index]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training, validation and test split of one dataset. No choice is ever made on `test`."""
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+
+    @property
+    def classes(self) -> int:
+        return int(self.train.labels.max()) + 1
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """`(C, H, W)` of an image."""
+        return tuple(self.train.images.shape[1:])
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 in 0…255 to float32 in [0, 1]."""
+    return images.to(torch.float32).div_(255)
+
+
+def random_shift(images: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
+    """Each image `(C, H, W)` of a batch moved by its own random (dy, dx), both in -pixels…pixels; zeros move in."""
+    count, _, height, width = images.shape
+    offset = torch.randint(2 * pixels + 1, (2, count), generator=generator).to(images.device)
+    windows = F.pad(images, [pixels] * 4).unfold(2, height, 1).unfold(3, width, 1)
+    return windows[torch.arange(count, device=images.device), :, offset[0], offset[1]]
+
+
+def pick_device(device: str | torch.device = "auto") -> torch.device:
+    """`"auto"` is CUDA where there is one, else Apple's MPS, else the CPU; anything else is taken as it is."""
+    if device != "auto":
+        return torch.device(device)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def folder() -> Path:
+    """Where datasets lie, in torchvision's layout: `FFTOOLS_DATA_DIR`, else a folder of the user's cache."""
+    return Path(os.environ.get("FFTOOLS_DATA_DIR") or Path.home() / ".cache" / "fftools").expanduser()
+
+
+def load(name: str, device: str | torch.device = "auto", fallback: str | None = None) -> Dataset:
+    """Load a dataset to `device`, downloading it through torchvision if `folder()` does not hold it.
+
+    MNIST, Fashion-MNIST and CIFAR keep their last 10,000 training images for validation. `"digits"` is
+    scikit-learn's bundled set of 1,797 real handwritten digits (8×8, brought to 28×28), which needs no
+    network. With `fallback="digits"` a dataset that cannot be had is replaced by it under a banner.
+
+    Raises ValueError for an unknown name, DataError when the data are missing or broken.
+    """
+    if name not in NAMES:
+        raise ValueError(f"unknown dataset {name!r}; expected one of {', '.join(NAMES)}")
+    try:
+        train, test, held_out = _digits() if name == "digits" else _torchvision(name)
+    except DataError as error:
+        if fallback is None:
+            raise
+        _banner(name, fallback, error)
+        return load(fallback, device)
+    device = pick_device(device)
+    train, test = (Split(images.to(device), labels.to(device)) for images, labels in (train, test))
+    return Dataset(name, train[:-held_out], train[-held_out:], test)
+
+
+def _banner(name: str, fallback: str, error: DataError) -> None:
+    line = "!" * 100
+    print(
+        f"{line}\n  {name} COULD NOT BE HAD. This page now runs on {fallback!r}: 1,797 small real digits.\n"
+        f"  Every number below belongs to {fallback!r}, not to {name}. Reason:\n  {error}\n{line}",
+        file=sys.stderr,
+    )
+
+
+def _torchvision(name: str):
+    from torchvision import datasets
+
+    kind = {"mnist": datasets.MNIST, "fashion_mnist": datasets.FashionMNIST,
+            "cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
+    root = folder()
+    mend = f"To mend it, delete {root / _subfolder(name)} and run `python -m fftools data {name}` with a network, " \
+           f"or point FFTOOLS_DATA_DIR at a folder that holds {_subfolder(name)}."
+    _verify(name, root, mend)
+    try:
+        with _impatient():
+            parts = [kind(root, train=train, download=True) for train in (True, False)]
+    except Exception as error:  # torchvision raises whatever its sockets, pickles and parsers raise
+        raise DataError(f"{name}: not to be had from {root} nor by download ({error}). {mend}") from error
+    return *(_tensors(part) for part in parts), 10_000
+
+
+def _subfolder(name: str) -> str:
+    return {"mnist": "MNIST/raw", "fashion_mnist": "FashionMNIST/raw",
+            "cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}[name]
+
+
+def _verify(name: str, root: Path, mend: str) -> None:
+    """Compare the raw files that are there with their checksums. (CIFAR's are checked by torchvision.)"""
+    for relative, md5 in MD5.items():
+        path = root / relative
+        if relative.startswith(_subfolder(name)) and path.exists():
+            if hashlib.md5(path.read_bytes()).hexdigest() != md5:
+                raise DataError(f"{name}: {path} is truncated or corrupt (its checksum is not {md5}). {mend}")
+
+
+def _tensors(part) -> tuple[Tensor, Tensor]:
+    images = torch.as_tensor(np.asarray(part.data))
+    images = images.unsqueeze(1) if images.dim() == 3 else images.permute(0, 3, 1, 2)
+    return images.contiguous(), torch.as_tensor(part.targets, dtype=torch.int64)
+
+
+@contextmanager
+def _impatient(seconds: float = 10.0):
+    """A host that does not answer must not hold a notebook for minutes."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _digits():
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images = torch.as_tensor(bunch.images, dtype=torch.float32).unsqueeze(1) / 16
+    images = F.pad(F.interpolate(images, size=(20, 20), mode="bilinear", antialias=True), [4] * 4)  # as MNIST frames
+    images, labels = (images * 255).round().to(torch.uint8), torch.as_tensor(bunch.target)
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    images, labels = images[order], labels[order]
+    return (images[:1497], labels[:1497]), (images[1497:], labels[1497:]), 200

@@ -1,0 +1,214 @@
+"""The one loop that trains every learning rule, and all that makes it fast and safe to kill."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from fftools.data import Split, to_float
+from fftools.learner import Learner
+from fftools.readout import accuracy, precision_context, resolve_precision
+
+CAPTURE_AFTER = 3  # eager steps before a CUDA graph is captured: libraries set themselves up in them
+
+
+class TrainingError(RuntimeError):
+    """Training diverged (a loss is no longer finite) or died (a block is silent on every image)."""
+
+
+@dataclass
+class History:
+    """What happened in training: one entry per epoch, but for `validation`, `[epoch, accuracy]` where measured."""
+
+    loss: list[list[float]] = field(default_factory=list)  # mean of each local loss, first block to last
+    validation: list[list[float]] = field(default_factory=list)
+    seconds: float = 0.0  # of training, without validation, over all resumed parts
+    precision: str = "float32"
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+
+def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: float, seed: int = 0, shift: int = 0,
+        cooldown: bool = True, precision: str = "auto", validation: Split | None = None, validate_every: int = 1,
+        checkpoint: Path | str | None = None, checkpoint_seconds: float = 30.0,
+        on_epoch: Callable[[int, Learner], None] | None = None, progress: str | None = None) -> History:
+    """Train `learner` in place with Adam and return what happened.
+
+    Each loss of `learner.local_losses` is back-propagated before the next is asked for; one optimizer step per batch.
+
+    lr              constant over the first half of the epochs, then falling linearly if `cooldown` (Hinton's code)
+    seed            of batch order, shifts and negatives; equal seeds on one machine give equal weights, bit for bit
+    shift           random shift of the training images, in pixels
+    precision       "bf16", "float32", or "auto": bf16 where the hardware multiplies in it
+    validation      measured by `learner.scores` every `validate_every` epochs and after the last
+    checkpoint      file to save to (at most every `checkpoint_seconds`) and to resume from; removed by nobody
+    on_epoch        called with the number of finished epochs and the learner, before the first and after each epoch
+    progress        a name for the progress bar; None shows none
+
+    Raises ValueError for arguments that make no sense or a checkpoint of another run, TrainingError when a loss
+    is not finite any more or a block has fallen silent.
+    """
+    if epochs < 1 or lr <= 0:
+        raise ValueError(f"epochs must be at least 1 and lr positive; got epochs={epochs}, lr={lr}")
+    device = train.labels.device
+    precision = resolve_precision(precision, device)
+    settings = dict(epochs=epochs, batch_size=batch_size, lr=lr, seed=seed, shift=shift, cooldown=cooldown,
+                    precision=precision, images=len(train))
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        learner.to(device).train()
+        _materialise(learner, train)
+        optimizer = _adam(learner, lr, device)
+        order = torch.Generator().manual_seed(seed)
+        history, step = History(precision=precision), _Step(learner, optimizer, precision, device)
+        done = _resume(checkpoint, settings, learner, optimizer, order, history)
+        if on_epoch and not done:
+            on_epoch(0, learner)
+        saved = time.monotonic()
+        for epoch in tqdm(range(done, epochs), desc=progress, disable=progress is None, leave=False,
+                          initial=done, total=epochs, unit="epoch"):
+            _set_lr(optimizer, lr * cooldown_factor(epoch, epochs) if cooldown else lr)
+            started = time.monotonic()
+            total, steps = 0.0, 0
+            for images, labels in train.batches(batch_size, order, shift):
+                total, steps = total + step(images, labels), steps + 1
+            history.loss.append((total / steps).tolist())  # the epoch's only host synchronisation
+            history.seconds += time.monotonic() - started
+            _check(learner, history.loss[-1], images, epoch + 1, lr)
+            last = epoch + 1 == epochs
+            if validation is not None and (last or (epoch + 1) % validate_every == 0):
+                history.validation.append([epoch + 1, accuracy(learner.scores, validation, precision=precision)])
+            if on_epoch:
+                on_epoch(epoch + 1, learner)
+            if checkpoint and (last or time.monotonic() - saved >= checkpoint_seconds):
+                _save(checkpoint, settings, learner, optimizer, order, history)
+                saved = time.monotonic()
+    learner.eval()
+    return history
+
+
+def cooldown_factor(epoch: int, epochs: int) -> float:
+    """Factor on the learning rate in epoch 0, 1, …: 1 up to half-way, then 2(1 + E − e)/E with e counted from 1."""
+    counted = epoch + 1
+    return 1.0 if counted <= epochs // 2 else min(1.0, 2 * (1 + epochs - counted) / epochs)
+
+
+class _Step:
+    """One training step; on CUDA it is captured once and replayed, since launching it costs more than running it."""
+
+    def __init__(self, learner, optimizer, precision, device):
+        self.learner, self.optimizer, self.precision, self.device = learner, optimizer, precision, device
+        self.count, self.graph = 0, None
+
+    def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The step's losses, detached, `(blocks,)` float32."""
+        if self.device.type != "cuda":
+            return self.eager(images, labels)
+        self.count += 1
+        if self.count <= CAPTURE_AFTER:
+            return self._aside(images, labels)
+        if self.graph is None:
+            self._capture(images, labels)
+        self.images.copy_(images)
+        self.labels.copy_(labels)
+        self.graph.replay()
+        return self.losses.clone()
+
+    def eager(self, images: Tensor, labels: Tensor) -> Tensor:
+        losses, found = self.learner.local_losses(images, labels), []
+        while True:
+            with precision_context(self.precision, self.device):  # anew each time: it caches the low-precision weights
+                loss = next(losses, None)
+            if loss is None:
+                break
+            loss.backward()
+            found.append(loss.detach().float())
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return torch.stack(found)
+
+    def _aside(self, images, labels):
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            losses = self.eager(images, labels)
+        torch.cuda.current_stream().wait_stream(stream)
+        return losses
+
+    def _capture(self, images, labels):
+        self.images, self.labels = images.clone(), labels.clone()
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.losses = self.eager(self.images, self.labels)
+
+
+def _materialise(learner: Learner, train: Split) -> None:
+    """Let lazy layers see their input once, before the optimizer collects the parameters."""
+    with torch.no_grad():
+        for _ in learner.local_losses(to_float(train.images[:2]), train.labels[:2]):
+            pass
+
+
+def _adam(learner: Learner, lr: float, device: torch.device) -> torch.optim.Optimizer:
+    cuda = device.type == "cuda"
+    rate = torch.tensor(lr, device=device) if cuda else lr  # a captured graph reads the rate from the device
+    parameters = [p for p in learner.parameters() if p.requires_grad]
+    return torch.optim.Adam(parameters, lr=rate, fused=device.type != "mps", capturable=cuda)
+
+
+def _set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(lr)
+        else:
+            group["lr"] = lr
+
+
+@torch.no_grad()
+def _check(learner: Learner, losses: list[float], images: Tensor, epoch: int, lr: float) -> None:
+    for number, loss in enumerate(losses, 1):
+        if loss != loss or abs(loss) == float("inf"):
+            raise TrainingError(f"loss {number} of {len(losses)} is {loss} in epoch {epoch}; lr={lr} is probably too high")
+    for number, x in enumerate(learner.activations(images), 1):
+        if not x.any():
+            raise TrainingError(f"block {number} is dead after epoch {epoch}: all its units are silent on a whole batch, "
+                                f"so its goodness is zero and no gradient is left; try a rate below lr={lr}")
+
+
+def _save(path, settings, learner, optimizer, order, history) -> None:
+    state = dict(settings=settings, learner=learner.state_dict(), optimizer=optimizer.state_dict(),
+                 order=order.get_state(), rng=torch.get_rng_state(), history=history.to_dict())
+    if torch.cuda.is_available():
+        state["cuda_rng"] = torch.cuda.get_rng_state()
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    torch.save(state, part)
+    part.replace(path)  # whole or not at all
+
+
+def _resume(path, settings, learner, optimizer, order, history) -> int:
+    """Epochs that are done already: 0 without a checkpoint."""
+    if path is None or not Path(path).exists():
+        return 0
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:
+        raise ValueError(f"checkpoint {path} cannot be read ({error}); delete it to start anew") from error
+    if state["settings"] != settings:
+        raise ValueError(f"checkpoint {path} belongs to another run: it has {state['settings']}, asked for {settings}")
+    learner.load_state_dict(state["learner"])
+    optimizer.load_state_dict(state["optimizer"])
+    order.set_state(state["order"])
+    torch.set_rng_state(state["rng"])
+    if "cuda_rng" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda_rng"])
+    for name, value in state["history"].items():
+        setattr(history, name, value)
+    return len(history.loss)

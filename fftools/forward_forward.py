@@ -1,0 +1,114 @@
+"""The Forward-Forward rule (Hinton 2022): every block learns to tell positive from negative data by its goodness."""
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fftools.blocks import NORMS
+from fftools.learner import Learner
+
+
+class ForwardForward(Learner):
+    """A stack of blocks, each trained on its own goodness, with no gradient across a block's border.
+
+    blocks       from `fftools.blocks`
+    label        a label scheme from `fftools.labels`
+    goodness     "sum" (Hinton) or "mean" (the article) of the squared activations of a sample
+    threshold    θ; None stands for the number of neurons with "sum" and 1 with "mean": a mean square of 1 either way
+    norm         what a block's input goes through: "rms", "length" (no mean subtraction) or "layer" (with it)
+    loss         "softplus" (one term per kind of data) or "symmetric" (on the difference: SymBa, Lee & Song 2023)
+    negatives    "random", or "hard": wrong labels drawn from the network's own one-pass softmax (Hinton's code)
+    first_judge  the first block whose goodness counts in a prediction (1 leaves the first block out)
+    peer         weight of peer normalisation, which keeps every unit's mean activity near its layer's (Hinton: 0.03)
+    """
+
+    def __init__(self, blocks, label, *, goodness="sum", threshold=None, norm="rms", loss="softplus",
+                 negatives="random", first_judge=0, peer=0.0):
+        super().__init__()
+        for name, value, known in [("goodness", goodness, ("sum", "mean")), ("norm", norm, tuple(NORMS)),
+                                   ("loss", loss, ("softplus", "symmetric")), ("negatives", negatives, ("random", "hard"))]:
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
+        if not 0 <= first_judge < len(blocks):
+            raise ValueError(f"first_judge must name one of the {len(blocks)} blocks (0…{len(blocks) - 1}); got {first_judge}")
+        if negatives == "hard" and not label.classes:
+            raise ValueError("hard negatives are wrong labels, and this label scheme has none")
+        self.blocks, self.label, self.norm = blocks, label, NORMS[norm]
+        self.mean, self.threshold, self.loss = goodness == "mean", threshold, loss
+        self.negatives, self.first_judge, self.peer = negatives, first_judge, peer
+        # The one-pass softmax is one more local learner: it reads the blocks' activations and sends nothing back.
+        self.softmax = nn.LazyLinear(label.classes) if negatives == "hard" else None
+
+    def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
+        """See `Learner`. With hard negatives, the loss of the softmax comes first: its wrong answers are needed."""
+        logits = None
+        if self.softmax is not None:
+            logits = self.one_pass(images)
+            yield F.cross_entropy(logits, labels)
+            logits = logits.detach()
+        yield from self.contrast(self.label.positive(images, labels), self.label.negative(images, labels, logits))
+
+    def contrast(self, positive: Tensor, negative: Tensor) -> Iterator[Tensor]:
+        """The losses of the blocks for given positive and negative inputs, both in one pass."""
+        x = torch.cat([positive, negative])
+        for block in self.blocks:
+            x = block(self.norm(x.detach()))
+            loss = self.block_loss(*self.excess(x).chunk(2))
+            yield loss + self.peer * peer_loss(x) if self.peer else loss
+
+    def excess(self, x: Tensor) -> Tensor:
+        """Goodness minus threshold of each sample of a block's activations `(N, …)`; float32 `(N,)`."""
+        squares = x.float().flatten(1).pow(2)
+        if self.mean:
+            return squares.mean(1) - (1.0 if self.threshold is None else self.threshold)
+        return squares.sum(1) - (squares.shape[1] if self.threshold is None else self.threshold)
+
+    def block_loss(self, positive: Tensor, negative: Tensor) -> Tensor:
+        """−log σ(excess) for positive, −log(1 − σ(excess)) for negative data, averaged over both."""
+        if self.loss == "symmetric":
+            return F.softplus(negative - positive).mean()
+        return (F.softplus(-positive).mean() + F.softplus(negative).mean()) / 2
+
+    def activations(self, inputs: Tensor) -> list[Tensor]:
+        """See `Learner`; `inputs` carry a label already."""
+        found, x = [], inputs
+        for block in self.blocks:
+            x = block(self.norm(x))
+            found.append(x)
+        return found
+
+    def scores(self, images: Tensor) -> Tensor:
+        """Goodness of each image under each label, summed over the judging blocks (and the threshold taken off).
+
+        `(N, classes)` float32. One pass for every label. Raises ValueError when the network knows no labels.
+        """
+        if not self.label.classes:
+            raise ValueError("this network was trained without labels: ask a linear read-out instead (readout.linear)")
+        return torch.stack([self._judge(images, label) for label in range(self.label.classes)], 1)
+
+    def _judge(self, images: Tensor, label: int) -> Tensor:
+        labels = torch.full((len(images),), label, device=images.device)
+        return sum(self.excess(x) for x in self.activations(self.label.embed(images, labels))[self.first_judge:])
+
+    @torch.no_grad()
+    def features(self, images: Tensor) -> Tensor:
+        """What a linear read-out sees: the judging blocks' normalised activations for the neutral label, `(N, D)`."""
+        found = self.activations(self.label.neutral(images))[self.first_judge:]
+        return torch.cat([self.norm(x).flatten(1) for x in found], 1)
+
+    def one_pass(self, images: Tensor) -> Tensor:
+        """Logits `(N, classes)` of the softmax that was trained beside the blocks: one pass in place of one per label.
+
+        Raises ValueError when none was trained (`negatives="random"`).
+        """
+        if self.softmax is None:
+            raise ValueError('no softmax was trained beside the blocks; it comes with negatives="hard"')
+        return self.softmax(self.features(images))
+
+
+def peer_loss(x: Tensor) -> Tensor:
+    """Squared distance of each unit's mean activity over the batch from the mean over the layer, averaged."""
+    activity = x.float().mean(0)
+    return (activity - activity.mean()).pow(2).mean()

@@ -1,0 +1,26 @@
+"""What every learning rule looks like to the loop that trains it and to the read-outs that use it."""
+
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+
+
+class Learner(nn.Module):
+    """A stack of blocks with a rule for training them. `images` are float `(N, C, H, W)`, `labels` int64 `(N,)`."""
+
+    blocks: nn.ModuleList
+
+    def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
+        """One scalar loss after the other, first block to last.
+
+        The caller back-propagates each before it asks for the next, so that no more than one graph is alive.
+        """
+        raise NotImplementedError
+
+    def scores(self, images: Tensor) -> Tensor:
+        """`(N, classes)`; the argmax is the prediction."""
+        raise NotImplementedError
+
+    def activations(self, inputs: Tensor) -> list[Tensor]:
+        """What each block gives out for `inputs`, first block to last."""
+        raise NotImplementedError

@@ -1,0 +1,77 @@
+"""One look for every figure of the course, and the few plots that several chapters share."""
+
+from collections.abc import Callable, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.animation import FuncAnimation
+from matplotlib.axes import Axes
+from torch import Tensor
+
+# Okabe & Ito's palette: told apart by colour-blind readers.
+BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#7F7F7F"
+POSITIVE, NEGATIVE, NEUTRAL = BLUE, RED, GREY
+
+
+def use_style() -> None:
+    """Set matplotlib up for the course; called once at the top of a chapter."""
+    plt.rcParams.update({
+        "figure.figsize": (6.4, 3.6), "figure.dpi": 110, "figure.constrained_layout.use": True,
+        "figure.facecolor": "white", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
+        "axes.grid": True, "grid.alpha": 0.25, "image.cmap": "gray_r", "legend.frameon": False,
+        "axes.prop_cycle": plt.cycler(color=[BLUE, ORANGE, GREEN, RED, PURPLE, GREY]), "animation.embed_limit": 20,
+    })
+
+
+def images(pictures: Tensor, titles: Sequence[str] = (), columns: int = 8, size: float = 1.0) -> None:
+    """A grid of images `(N, C, H, W)`, uint8 or float in [0, 1], each under its title."""
+    rows = -(-len(pictures) // columns)
+    _, axes = plt.subplots(rows, min(columns, len(pictures)), squeeze=False,
+                           figsize=(size * min(columns, len(pictures)), rows * size * (1.25 if titles else 1)))
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, picture, title in zip(axes.flat, pictures, list(titles) or [""] * len(pictures)):
+        picture = picture.detach().cpu().float().permute(1, 2, 0).squeeze(-1)
+        axis.imshow(picture / (255 if picture.max() > 1 else 1), vmin=0, vmax=1)
+        axis.set_title(title, fontsize=9)
+
+
+def goodness_histogram(axis: Axes, positive: Tensor, negative: Tensor, threshold: float, title: str = "") -> None:
+    """Goodness of positive and of negative data `(N,)` as two histograms, with the threshold between them."""
+    both = np.concatenate([positive.cpu().numpy(), negative.cpu().numpy()])
+    bins = np.linspace(0, np.quantile(both, 0.995), 40)
+    axis.hist(positive.cpu(), bins, color=POSITIVE, alpha=0.6, label="positive")
+    axis.hist(negative.cpu(), bins, color=NEGATIVE, alpha=0.6, label="negative")
+    axis.axvline(threshold, color="black", linestyle="--", linewidth=1, label="threshold θ")
+    axis.set(title=title, xlabel="goodness", yticks=[])
+
+
+def animation(draw: Callable[[int], None], frames: int, figure, interval: int = 150):
+    """A player that needs no kernel and no network: `draw(i)` draws frame i into `figure`.
+
+    Matplotlib's own player asks an outside host for its icons; here they are plain characters.
+    """
+    from IPython.display import HTML
+
+    html = FuncAnimation(figure, draw, frames=frames, interval=interval).to_jshtml(default_mode="once")
+    plt.close(figure)
+    return HTML(_plain_icons(html))
+
+
+def _plain_icons(html: str) -> str:
+    import re
+
+    icons = {"fa-minus": "−", "fa-fast-backward": "⏮", "fa-step-backward": "⏴", "fa-play fa-flip-horizontal": "◀",
+             "fa-pause": "⏸", "fa-play": "▶", "fa-step-forward": "⏵", "fa-fast-forward": "⏭", "fa-plus": "+"}
+    html = re.sub(r'<link[^>]*font-awesome[^>]*>', "", html)
+    for name, sign in icons.items():
+        html = re.sub(rf'<i class="fa {name}"></i>', f'<span aria-hidden="true">{sign}</span>', html)
+    return html
+
+
+def curves(axis: Axes, series: dict[str, Sequence[float]], ylabel: str, xlabel: str = "epoch") -> None:
+    """Named lines over epochs 1, 2, …"""
+    for name, values in series.items():
+        axis.plot(range(1, len(values) + 1), values, label=name)
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.legend()

@@ -1,0 +1,77 @@
+"""Asking a trained network for its answer: predictions, accuracy, and a linear classifier on its features."""
+
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fftools.data import Split, to_float
+from fftools.learner import Learner
+
+Scores = Callable[[Tensor], Tensor]  # float images (N, C, H, W) -> (N, classes)
+
+
+@torch.no_grad()
+def predict(scores: Scores, images: Tensor, batch_size: int = 1000, precision: str = "auto") -> Tensor:
+    """Predicted labels int64 `(N,)` for uint8 images `(N, C, H, W)`. No label goes in.
+
+    `scores` is `learner.scores`, `learner.one_pass`, a `LinearReadout`, or any function of its kind.
+    """
+    precision = resolve_precision(precision, images.device)
+    found = []
+    for part in images.split(batch_size):
+        with precision_context(precision, images.device):
+            found.append(scores(to_float(part)).argmax(1))
+    return torch.cat(found)
+
+
+def accuracy(scores: Scores, split: Split, **options) -> float:
+    """Share of right predictions on `split`, between 0 and 1. `options` go to `predict`."""
+    return (predict(scores, split.images, **options) == split.labels).float().mean().item()
+
+
+class LinearReadout(Learner):
+    """Softmax regression on a frozen network's features for the neutral label (Hinton 2022; FF-CNN Section 2.3).
+
+    It is trained by `fit` like any learner; its `scores` cost one pass in place of one per label.
+    """
+
+    def __init__(self, learner: Learner, classes: int = 10):
+        super().__init__()
+        self.learner, self.blocks = learner.requires_grad_(False), learner.blocks
+        self.linear = nn.LazyLinear(classes)
+
+    def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
+        """See `Learner`: one loss, that of the classifier."""
+        yield F.cross_entropy(self.scores(images), labels)
+
+    def scores(self, images: Tensor) -> Tensor:
+        """Logits `(N, classes)`."""
+        return self.linear(self.learner.features(images))
+
+    def activations(self, inputs: Tensor) -> list[Tensor]:
+        """See `Learner`."""
+        return self.learner.activations(inputs)
+
+
+def resolve_precision(precision: str, device: torch.device) -> str:
+    """"float32" or "bf16"; "auto" asks the hardware whether it multiplies matrices in bf16."""
+    if precision not in ("auto", "float32", "bf16"):
+        raise ValueError(f'precision must be "auto", "float32" or "bf16"; got {precision!r}')
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "float32"
+    if device.type == "cpu":
+        able = torch.cpu.get_capabilities()
+        return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") or able.get("amx_tile") else "float32"
+    return "float32"
+
+
+def precision_context(precision: str, device: torch.device):
+    """Autocast for "bf16", nothing for "float32"."""
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)

@@ -1,0 +1,90 @@
+"""Records of runs: one JSON file each, `results/<study>/<run>.json`, written whole or not at all."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+KEYS = {"study", "config", "seed", "profile", "metrics", "history", "provenance"}
+
+
+def folder() -> Path:
+    """Where records lie: `FFTOOLS_RESULTS_DIR`, else `results/` in the nearest folder above that has one."""
+    if named := os.environ.get("FFTOOLS_RESULTS_DIR"):
+        return Path(named)
+    above = [Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[1]]
+    return next((base / "results" for base in above if (base / "results").is_dir()), Path.cwd() / "results")
+
+
+def run_name(config: dict, seed: int) -> str:
+    """A name that is the same for the same configuration and seed, on every machine."""
+    text = json.dumps(config, sort_keys=True)
+    return f"{hashlib.sha256(text.encode()).hexdigest()[:10]}-s{seed}"
+
+
+def path_of(study: str, config: dict, seed: int) -> Path:
+    """The file in which this run's record lies or will lie."""
+    return folder() / study / f"{run_name(config, seed)}.json"
+
+
+def provenance(dataset: str, device: torch.device | str, precision: str, seconds: float) -> dict:
+    """Where and how numbers were made: commit, versions, device, precision, dataset, seconds, UTC time."""
+    device = torch.device(device)
+    return {
+        "commit": _commit(), "torch": torch.__version__, "python": platform.python_version(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else
+        f"{device.type}, {torch.get_num_threads()} threads",
+        "precision": precision, "dataset": dataset, "seconds": round(seconds, 1),
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def _commit() -> str:
+    found = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], capture_output=True, text=True,
+                           cwd=Path(__file__).parent)
+    return found.stdout.strip() or "unknown"
+
+
+def save(study: str, config: dict, seed: int, profile: str, metrics: dict, history: dict, origin: dict) -> Path:
+    """Write one record and return its file; readers see either the whole of it or nothing."""
+    path = path_of(study, config, seed)
+    record = dict(study=study, config=config, seed=seed, profile=profile, metrics=metrics, history=history,
+                  provenance=origin)
+    write_json(path, record)
+    return path
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write JSON whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+    part.replace(path)
+
+
+def load(study: str, profile: str | None = None) -> list[dict]:
+    """All records of a study (of one profile), in a fixed order. An unreadable record raises ValueError by name."""
+    found = []
+    for path in sorted((folder() / study).glob("*.json")):
+        try:
+            record = json.loads(path.read_text())
+        except ValueError as error:
+            raise ValueError(f"record {path} is not JSON ({error}); delete it and run the study again") from error
+        if missing := KEYS - set(record):
+            raise ValueError(f"record {path} lacks {', '.join(sorted(missing))}; delete it and run the study again")
+        found.append(record)
+    return [record for record in found if profile in (None, record["profile"])]
+
+
+def table(study: str, profile: str | None = None) -> pd.DataFrame:
+    """The records of a study as a table: configuration, seed, profile, metrics and provenance as columns."""
+    return pd.DataFrame([
+        {**r["config"], "seed": r["seed"], "profile": r["profile"], **r["metrics"], **r["provenance"]}
+        for r in load(study, profile)
+    ])

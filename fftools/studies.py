@@ -1,0 +1,123 @@
+"""Named grids of runs. Each run gives one record, and only runs whose record is missing are made."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from fftools import data, labels, records
+from fftools.backprop import Backprop
+from fftools.blocks import mlp
+from fftools.fit import fit
+from fftools.forward_forward import ForwardForward
+from fftools.greedy import train_layers
+from fftools.learner import Learner
+from fftools.readout import LinearReadout, accuracy, resolve_precision
+
+MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # torchvision's customary constants, which the article's code family uses
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study asks, its configurations at full scale, and what `quick` changes in each of them."""
+
+    about: str
+    configs: tuple[dict, ...]
+    quick: dict
+
+    def grid(self, profile: str) -> list[dict]:
+        """The configurations of a profile, "quick" or "full"."""
+        if profile not in ("quick", "full"):
+            raise ValueError(f'profile must be "quick" or "full"; got {profile!r}')
+        return [{**config, **(self.quick if profile == "quick" else {})} for config in self.configs]
+
+
+def ff(**changes) -> dict:
+    """Configuration of a mini-batch FF network; chosen on validation data (study `ff-mlp-choices`)."""
+    return dict(rule="ff", dataset="mnist", widths=[784, 1000, 1000, 1000], epochs=100, batch_size=100, lr=1e-3,
+                shift=0, network=dict(negatives="random", first_judge=1), readout_epochs=20) | changes
+
+
+ARTICLE = dict(rule="article", dataset="mnist", widths=[784, 512, 512], lr=0.03, steps=1000, batch_images=20_000,
+               batches=3, network=dict(goodness="mean", threshold=3.0, norm="length"))
+
+STUDIES: dict[str, Study] = {
+    "article": Study("The article's network: [784, 512, 512], layer after layer on three batches of 20,000",
+                     (ARTICLE,), quick=dict(steps=60, batch_images=2_000)),
+}
+
+
+def build(config: dict) -> Learner:
+    """The untrained learner that a configuration describes."""
+    blocks = mlp(config["widths"])
+    if config["rule"] == "bp":
+        return Backprop(blocks)
+    scheme = {"pixels": labels.Pixels, "hybrids": labels.Hybrids}[config.get("label", "pixels")]
+    return ForwardForward(blocks, scheme(), **config["network"])
+
+
+def run(study: str, config: dict, seed: int, profile: str, device="auto", progress: bool = True) -> dict:
+    """Make one run and write its record, or read the record if it is there already."""
+    path = records.path_of(study, config, seed)
+    if not path.exists():
+        name = f"{study} {path.stem}" if progress else None
+        started = time.monotonic()
+        dataset = data.load(config["dataset"], device)
+        torch.manual_seed(seed)
+        train = _article if config["rule"] == "article" else _mini_batch
+        metrics, history = train(config, seed, dataset, path, name)
+        device = dataset.train.labels.device
+        origin = records.provenance(dataset.name, device, resolve_precision("auto", device), time.monotonic() - started)
+        records.save(study, config, seed, profile, metrics, history, origin)
+        _checkpoint(path).unlink(missing_ok=True)
+    return next(r for r in records.load(study) if r["config"] == config and r["seed"] == seed)
+
+
+def _checkpoint(path: Path) -> Path:
+    return path.parents[2] / "runs" / path.parent.name / f"{path.stem}.pt"
+
+
+def _mini_batch(config, seed, dataset, path, progress):
+    train = dataset.train[: config.get("train_images")]
+    options = dict(batch_size=config["batch_size"], seed=seed, shift=config["shift"], progress=progress)
+    learner = build(config)
+    history = fit(learner, train, epochs=config["epochs"], lr=config["lr"], checkpoint=_checkpoint(path), **options)
+    answers = {}
+    if learner_answers := isinstance(learner, ForwardForward):
+        readout = LinearReadout(learner, dataset.classes)
+        readout_history = fit(readout, train, epochs=config["readout_epochs"], lr=1e-3, **options)
+        answers["linear"] = readout.scores
+    if not learner_answers:
+        answers["accuracy"] = learner.scores
+    elif learner.label.classes:
+        answers["goodness"] = learner.scores
+    if getattr(learner, "softmax", None) is not None:
+        answers["one_pass"] = learner.one_pass
+    metrics = {f"{part}_{name}": accuracy(scores, getattr(dataset, whole)) for name, scores in answers.items()
+               for part, whole in (("train", "train"), ("val", "validation"), ("test", "test"))}
+    return metrics, history.to_dict()
+
+
+def _article(config, seed, dataset, path, progress):
+    """Three batches of the 60,000 training images; nothing is chosen, so validation images are trained on too."""
+    everything = dataset.train + dataset.validation
+    order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(seed))
+    learner = ForwardForward(mlp(config["widths"]), labels.Pixels(on=(1 - MNIST_MEAN) / MNIST_STD), **config["network"])
+    learner.to(everything.labels.device)
+    optimizers = [torch.optim.Adam(block.parameters(), lr=config["lr"], fused=True) for block in learner.blocks]
+    history, scores = [], lambda images: learner.scores(standardise(images))
+    for number, index in enumerate(order.split(config["batch_images"])[: config["batches"]]):
+        batch = everything[index.to(everything.labels.device)]
+        images = standardise(batch.floats())
+        history.append(train_layers(
+            learner, learner.label.positive(images, batch.labels), learner.label.negative(images, batch.labels),
+            optimizers, config["steps"], progress=progress and f"{progress}, batch {number + 1}"))
+    metrics = {"last_batch_error": 1 - accuracy(scores, batch), "test_error": 1 - accuracy(scores, dataset.test),
+               "train_error": 1 - accuracy(scores, everything)}
+    return metrics, {"loss": [[block[::10] for block in batch] for batch in history]}
+
+
+def standardise(images):
+    """Float images in [0, 1] to mean 0 and standard deviation 1 over MNIST, as the article feeds them."""
+    return (images - MNIST_MEAN) / MNIST_STD
