@@ -1,0 +1,55 @@
+# `make book` and `make test` set everything up by themselves. `make help` lists the rest.
+PYTHON  ?= python3
+VENV    := .venv
+PY      ?= $(VENV)/bin/python
+PROFILE ?= quick
+CHAPTER ?= all
+PORT    ?= 8000
+
+# An environment of your own (make book PY=python3) is used as it is; otherwise .venv is made once.
+READY := $(if $(filter $(VENV)/%,$(PY)),$(VENV)/.ready)
+
+.PHONY: help setup data book serve test lab run bench address clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@echo "Options: PYTHON=python3 makes .venv; PY=python3 uses an environment you already have."
+
+setup: $(READY)  ## the environment in .venv; done once
+
+$(VENV)/.ready: requirements.txt pyproject.toml
+	@echo "Setting up $(VENV). The first time this downloads several gigabytes, most of it PyTorch."
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install -r requirements.txt -e .
+	@touch $@
+
+data: $(READY)  ## MNIST, from torchvision's hosts (the chapters also fetch it themselves)
+	$(PY) -m fftools data mnist
+
+book: $(READY)  ## the pages, from the stored outputs: _build/html/index.html
+	$(PY) tools/notebooks.py check
+	$(PY) -c "from jupyter_book.cli.main import main; main()" build . -W --keep-going
+	@test -f _build/html/index.html
+	@echo "The book: $(CURDIR)/_build/html/index.html   (make serve shows it)"
+
+serve: book  ## the pages at http://localhost:8000
+	$(PY) -m http.server --directory _build/html $(PORT)
+
+test: book  ## all tests, every chapter re-run and compared
+	$(PY) -m pytest tests notebooks --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg -v --durations 10
+
+lab: $(READY)  ## JupyterLab on the chapters
+	$(PY) -m jupyterlab notebooks
+
+run: $(READY)  ## re-execute in place: PROFILE=quick|full CHAPTER=02_fully_connected_ff|all
+	$(PY) tools/notebooks.py run $(CHAPTER) --profile $(PROFILE)
+
+bench: $(READY)  ## every benchmark
+	@for file in benchmarks/*.py; do echo "== $$file"; $(PY) $$file || exit 1; done
+
+address: $(READY)  ## write pyproject.toml's repository address wherever it stands
+	$(PY) tools/notebooks.py address
+
+clean:  ## remove the built pages
+	rm -rf _build

@@ -1,0 +1,242 @@
+"""Run the chapters, check that their stored outputs belong to the current sources, write the Colab cell.
+
+    python tools/notebooks.py run all --profile quick      python tools/notebooks.py check
+    python tools/notebooks.py run 01_why_not_backprop      python tools/notebooks.py address
+"""
+
+import argparse
+import ast
+import hashlib
+import os
+import platform
+import re
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent
+FALLBACK = "COULD NOT BE HAD"  # in the banner of fftools.data, when a chapter goes on with another dataset
+ADDRESSED = ("_config.yml", "CITATION.cff", "README.md", "CONTRIBUTING.md", "LICENSE-text", "book/*.md")
+
+
+class ChapterError(RuntimeError):
+    """A chapter failed; the message names the cell and the error."""
+
+
+# ---- which sources an output belongs to -----------------------------------------------------------------------
+
+def fingerprint(path: Path, root: Path = ROOT) -> str:
+    """Hash of what a notebook's outputs depend on: its code, the fftools modules it reaches, the records it names.
+
+    Comments, docstrings and layout do not count. Magics (`%`, `!`) are left out, and so is the Colab cell.
+    """
+    cells = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code" and "colab" not in tags(cell)]
+    trees = {f"cell {i}": parse(cell.source) for i, cell in enumerate(cells)}
+    todo = list(trees.values())
+    while todo:  # follow the imports through fftools
+        for name in imports(todo.pop()):
+            file = module_file(name, root)
+            if name not in trees and file:
+                trees[name] = parse(file.read_text("utf8"))
+                todo.append(trees[name])
+    digest = hashlib.sha256()
+    for name, tree in sorted(trees.items()):
+        digest.update(f"{name}: {canonical(tree)}\n".encode())
+    literals = {node.value for tree in trees.values() for node in ast.walk(tree)
+                if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    for study in sorted(text for text in literals if re.fullmatch(r"[\w-]+", text)):
+        for record in sorted((root / "results" / study).glob("*.json")):
+            digest.update(f"{study}/{record.name}: ".encode() + record.read_bytes())
+    return digest.hexdigest()
+
+
+def tags(cell) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def parse(code: str) -> ast.Module:
+    """Syntax tree of a module or cell; IPython magics count as `pass`."""
+    try:
+        return ast.parse(code)
+    except SyntaxError:
+        return ast.parse(re.sub(r"^([ \t]*)[%!?].*", r"\1pass", code, flags=re.MULTILINE))
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Every name an import statement could mean as a module; fftools is a flat package."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            base = ".".join(filter(None, ["fftools" if node.level else "", node.module]))
+            yield from (base.split(".")[0], base, *(f"{base}.{alias.name}" for alias in node.names))
+        elif isinstance(node, ast.Import):
+            yield from (name for alias in node.names for name in (alias.name.split(".")[0], alias.name))
+
+
+def module_file(name: str, root: Path) -> Path | None:
+    package, _, module = name.partition(".")
+    file = root / package / f"{module or '__init__'}.py"
+    return file if package == "fftools" and file.is_file() else None
+
+
+def canonical(node) -> str:
+    """Text of a syntax tree without docstrings, alike in all Python versions (which `ast.dump` is not)."""
+    if isinstance(node, list):
+        return "[" + ",".join(map(canonical, node)) + "]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = dict(ast.iter_fields(node))
+    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and ast.get_docstring(node):
+        fields["body"] = fields["body"][1:]
+    kept = ((key, value) for key, value in fields.items() if value not in (None, []) and key != "kind")
+    return type(node).__name__ + "(" + ",".join(f"{key}={canonical(value)}" for key, value in kept) + ")"
+
+
+def stale(path: Path, root: Path = ROOT) -> str | None:
+    """Why the stored outputs of a notebook must not be shown, or None."""
+    state = nbformat.read(path, 4).metadata.get("fftools")
+    if state is None:
+        return "has never been run"
+    if state["sources"] != fingerprint(path, root):
+        return "is stale: its code, fftools or a record it reads has changed since it was run"
+    return "was run on the embedded digits, because its dataset could not be had" if state["fallback"] else None
+
+
+def check(root: Path = ROOT) -> int:
+    """Print what is stale; 0 when nothing is."""
+    found = {path: stale(path, root) for path in sorted((root / "notebooks").glob("*.ipynb"))}
+    for path, reason in found.items():
+        if reason:
+            print(f"{path.relative_to(root)} {reason}.\n    To mend it: make run CHAPTER={path.stem}")
+    bad = sum(reason is not None for reason in found.values())
+    print(f"Stored outputs: {len(found) - bad} of {len(found)} chapters belong to the current sources.")
+    return int(bad > 0)
+
+
+# ---- running ----------------------------------------------------------------------------------------------------
+
+def run(path: Path, profile: str = "quick", root: Path = ROOT) -> None:
+    """Execute a notebook in place; it is replaced whole, or not at all.
+
+    Its own `PROFILE = "quick"` stays as it is. Raises ChapterError when a cell fails.
+    """
+    import papermill
+    from fftools.data import pick_device
+
+    sources, start = fingerprint(path, root), time.time()
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / path.name
+        parameters = {} if profile == "quick" else {"PROFILE": profile}
+        try:
+            papermill.execute_notebook(path, result, parameters, kernel_name="python3", cwd=path.parent)
+        except papermill.PapermillExecutionError as error:
+            raise ChapterError(f"{path.name}: cell {error.cell_index} failed and the notebook is left as it was.\n\n"
+                               f"{error.source}\n\n{error.ename}: {error.evalue}") from None
+        notebook = nbformat.read(result, 4)
+    printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
+    tidy(notebook)
+    notebook.metadata["fftools"] = {
+        "sources": sources, "profile": profile, "fallback": FALLBACK in printed, "device": str(pick_device()),
+        "torch": version("torch"), "python": platform.python_version(), "seconds": round(time.time() - start, 1),
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+    write(notebook, path)
+
+
+def tidy(notebook) -> None:
+    """Take out what papermill adds and what the progress bars left behind."""
+    notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in tags(cell)]
+    notebook.metadata.pop("papermill", None)
+    notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream" and output.name == "stderr":
+                output.text = "".join(line for line in output.text.splitlines(True) if "\r" not in line)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("text", "-").strip()]
+
+
+def write(notebook, path: Path) -> None:
+    part = path.with_name(f".{path.name}.part")
+    nbformat.write(notebook, part)
+    os.replace(part, path)
+
+
+# ---- the repository's address -------------------------------------------------------------------------------------
+
+def repository(root: Path = ROOT) -> str:
+    """The one address, from pyproject.toml."""
+    return tomllib.loads((root / "pyproject.toml").read_text("utf8"))["project"]["urls"]["Repository"]
+
+
+def colab_cell(address: str) -> str:
+    """First cell of every chapter: on Colab it fetches the book and installs fftools, and moves nothing else."""
+    return f'''# On Colab only: fetch the book and its helper package. Colab's own torch and numpy stay as they are.
+import sys
+
+if "google.colab" in sys.modules:
+    !test -d /content/course || git clone --quiet --depth 1 {address} /content/course
+    %pip install --quiet --no-deps /content/course
+    %cd /content/course/notebooks'''
+
+
+def stamp(notebook, address: str) -> None:
+    """Put the Colab cell first."""
+    cell = notebook.cells[0] if notebook.cells and "colab" in tags(notebook.cells[0]) else None
+    if cell is None:
+        cell = nbformat.v4.new_code_cell()
+        notebook.cells.insert(0, cell)
+    cell.source = colab_cell(address)
+    cell.metadata["tags"] = ["colab", "remove-cell"]
+
+
+def set_address(root: Path = ROOT) -> None:
+    """Write pyproject.toml's address over the one that stands in `_config.yml`, there and wherever else it stands."""
+    new = repository(root)
+    old = re.search(r"^ +url: (https://github\.com/\S+)", (root / "_config.yml").read_text("utf8"), re.MULTILINE)[1]
+    slug = [address.removeprefix("https://github.com/") for address in (old, new)]
+    for file in (file for pattern in ADDRESSED for file in root.glob(pattern)):
+        file.write_text(file.read_text("utf8").replace(*slug), "utf8")
+    for path in (root / "notebooks").glob("*.ipynb"):
+        notebook = nbformat.read(path, 4)
+        stamp(notebook, new)
+        write(notebook, path)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    runner = commands.add_parser("run", help="execute chapters in place")
+    runner.add_argument("chapter", help="a chapter's name, or all")
+    runner.add_argument("--profile", choices=("quick", "full"), default="quick")
+    commands.add_parser("check", help="are the stored outputs of the current sources?")
+    commands.add_parser("address", help="write pyproject.toml's repository address wherever it stands")
+    args = parser.parse_args()
+    if args.command == "check":
+        return check()
+    if args.command == "address":
+        return set_address()
+    paths = sorted((ROOT / "notebooks").glob("*.ipynb" if args.chapter == "all" else f"{Path(args.chapter).stem}.ipynb"))
+    if not paths:
+        parser.error(f"no chapter {args.chapter!r} in notebooks/")
+    for path in paths:
+        print(f"== {path.relative_to(ROOT)} ({args.profile})", flush=True)
+        try:
+            run(path, args.profile)
+        except ChapterError as error:
+            print(error, file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
