@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from fftools.forward_forward import ForwardForward
 from fftools.readout import precision_context, resolve_precision

@@ -88,3 +88,14 @@ def table(study: str, profile: str | None = None) -> pd.DataFrame:
         {**r["config"], "seed": r["seed"], "profile": r["profile"], **r["metrics"], **r["provenance"]}
         for r in load(study, profile)
     ])
+
+
+def glue(key: str, value: float | int | str) -> None:
+    """Keep a value in this cell's output, so that the prose of any page can show it: `{glue:text}` with `key:.2f`.
+
+    What myst_nb's function of this name does, without needing that package (Colab has none).
+    """
+    from IPython.display import display
+
+    prefix = "application/papermill.record/"
+    display({f"{prefix}text/plain": repr(value)}, raw=True, metadata={"scrapbook": {"name": key, "mime_prefix": prefix}})
