@@ -23,6 +23,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 FALLBACK = "COULD NOT BE HAD"  # in the banner of fftools.data, when a chapter goes on with another dataset
+PROGRESS = re.compile(r"\d+%\||\d+it \[")  # a line of a tqdm bar
 ADDRESSED = ("_config.yml", "CITATION.cff", "README.md", "CONTRIBUTING.md", "LICENSE-text", "book/*.md")
 
 
@@ -160,7 +161,7 @@ def tidy(notebook) -> None:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
             if output.output_type == "stream" and output.name == "stderr":
-                output.text = "".join(line for line in output.text.splitlines(True) if "\r" not in line)
+                output.text = "".join(line for line in output.text.splitlines(True) if not PROGRESS.search(line))
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("text", "-").strip()]
 
