@@ -29,6 +29,9 @@ MD5 = {
 }
 
 
+PATIENCE = 10.0  # seconds: a host that does not answer must not hold a notebook for minutes
+
+
 class DataError(RuntimeError):
     """A dataset is missing, truncated or corrupt; the message says what, where and how to mend it."""
 
@@ -157,8 +160,8 @@ def _torchvision(name: str):
     root = folder()
     mend = f"To mend it, delete {root / _subfolder(name)} and run `python -m fftools data {name}` with a network, " \
            f"or point FFTOOLS_DATA_DIR at a folder that holds {_subfolder(name)}."
-    _verify(name, root, mend)
     try:
+        _verify(name, root)
         with _impatient():
             parts = [kind(root, train=train, download=True) for train in (True, False)]
     except Exception as error:  # torchvision raises whatever its sockets, pickles and parsers raise
@@ -171,13 +174,13 @@ def _subfolder(name: str) -> str:
             "cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}[name]
 
 
-def _verify(name: str, root: Path, mend: str) -> None:
+def _verify(name: str, root: Path) -> None:
     """Compare the raw files that are there with their checksums. (CIFAR's are checked by torchvision.)"""
     for relative, md5 in MD5.items():
         path = root / relative
-        if relative.startswith(_subfolder(name)) and path.exists():
-            if hashlib.md5(path.read_bytes()).hexdigest() != md5:
-                raise DataError(f"{name}: {path} is truncated or corrupt (its checksum is not {md5}). {mend}")
+        ours = relative.startswith(_subfolder(name)) and path.exists()
+        if ours and hashlib.md5(path.read_bytes()).hexdigest() != md5:
+            raise OSError(f"{path} is truncated or corrupt: its checksum is not {md5}")
 
 
 def _tensors(part) -> tuple[Tensor, Tensor]:
@@ -187,10 +190,10 @@ def _tensors(part) -> tuple[Tensor, Tensor]:
 
 
 @contextmanager
-def _impatient(seconds: float = 10.0):
-    """A host that does not answer must not hold a notebook for minutes."""
+def _impatient():
+    """Give up on a host after `PATIENCE`."""
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
+    socket.setdefaulttimeout(PATIENCE)
     try:
         yield
     finally:

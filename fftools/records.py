@@ -46,9 +46,11 @@ def provenance(dataset: str, device: torch.device | str, precision: str, seconds
 
 
 def _commit() -> str:
-    found = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], capture_output=True, text=True,
-                           cwd=Path(__file__).parent)
-    return found.stdout.strip() or "unknown"
+    """The last commit that touched this package, marked when the package has changed since."""
+    here = Path(__file__).parent
+    last, changed = (subprocess.run(["git", *what, "--", "."], capture_output=True, text=True, cwd=here).stdout.strip()
+                     for what in (["log", "-1", "--format=%h", "--abbrev=12"], ["status", "--porcelain"]))
+    return (last or "unknown") + ("-dirty" if changed else "")
 
 
 def save(study: str, config: dict, seed: int, profile: str, metrics: dict, history: dict, origin: dict) -> Path:

@@ -44,7 +44,7 @@ ARTICLE = dict(rule="article", dataset="mnist", widths=[784, 512, 512], lr=0.03,
 
 STUDIES: dict[str, Study] = {
     "article": Study("The article's network: [784, 512, 512], layer after layer on three batches of 20,000",
-                     (ARTICLE,), quick=dict(steps=60, batch_images=2_000)),
+                     (ARTICLE,), quick=dict(steps=200, batch_images=2_000)),
 }
 
 
