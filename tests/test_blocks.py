@@ -1,0 +1,64 @@
+"""Layers and the normalisations between them."""
+
+import pytest
+import torch
+
+from fftools.blocks import NORMS, layer_norm, mlp, rms_norm, unit_length
+
+
+def test_mlp_has_the_asked_widths():
+    blocks = mlp([12, 5, 3])
+    assert [sum(p.numel() for p in block.parameters()) for block in blocks] == [12 * 5 + 5, 5 * 3 + 3]
+    x = torch.randn(7, 3, 2, 2)  # flattened to 12
+    for block, width in zip(blocks, [5, 3]):
+        x = block(x)
+        assert x.shape == (7, width)
+        assert x.min() >= 0 and x.max() > 0  # ReLU
+
+
+def test_mlp_without_bias():
+    assert [name for name, _ in mlp([4, 3], bias=False).named_parameters()] == ["0.1.weight"]
+
+
+@pytest.mark.parametrize("widths", [[784], [], [784, 0], [784, 500, -1]])
+def test_mlp_refuses_widths_that_make_no_network(widths):
+    with pytest.raises(ValueError, match="at least two positive numbers") as error:
+        mlp(widths)
+    assert str(widths) in str(error.value)
+
+
+@pytest.fixture(params=[(6, 40), (6, 2, 4, 5)], ids=["vectors", "maps"])
+def x(request):
+    return torch.randn(request.param, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 3 + 1
+
+
+def test_norms_do_what_their_names_say(x):
+    flat = x.flatten(1)
+    torch.testing.assert_close(unit_length(x).flatten(1), flat / (flat.pow(2).sum(1, keepdim=True).sqrt() + 1e-4))
+    torch.testing.assert_close(rms_norm(x).flatten(1).pow(2).mean(1), torch.ones(6, dtype=torch.float64))
+    found = layer_norm(x).flatten(1)
+    torch.testing.assert_close(found.mean(1), torch.zeros(6, dtype=torch.float64))
+    torch.testing.assert_close(found.var(1, correction=0), torch.ones(6, dtype=torch.float64), rtol=1e-4, atol=0)
+    # "length" and "rms" give the direction of x; only "layer" subtracts a mean and so changes it.
+    cosine = lambda y: torch.cosine_similarity(y.flatten(1), flat)
+    torch.testing.assert_close(cosine(unit_length(x)), torch.ones(6, dtype=torch.float64))
+    torch.testing.assert_close(cosine(rms_norm(x)), torch.ones(6, dtype=torch.float64))
+    assert cosine(layer_norm(x)).max() < 0.999
+
+
+@pytest.mark.parametrize("norm", ["length", "rms", "layer"])
+def test_a_norm_takes_each_samples_length_away(x, norm):
+    lengths = torch.tensor([0.5, 1, 2, 8, 50, 1000], dtype=x.dtype).view(-1, *[1] * (x.dim() - 1))
+    torch.testing.assert_close(NORMS[norm](x * lengths), NORMS[norm](x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_norms_keep_shape_and_dtype_and_bear_zeros(norm):
+    for shape in [(3, 10), (3, 2, 4, 4)]:
+        found = NORMS[norm](torch.zeros(shape))
+        assert found.shape == shape and found.dtype == torch.float32
+        assert torch.equal(found, torch.zeros(shape))
+
+
+def test_no_norm_is_no_norm(x):
+    assert NORMS["none"](x) is x
