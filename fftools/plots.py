@@ -1,6 +1,7 @@
 """One look for every figure of the course, and the few plots that several chapters share."""
 
 from collections.abc import Callable, Sequence
+from html import escape
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -46,8 +47,8 @@ def goodness_histogram(axis: Axes, positive: Tensor, negative: Tensor, threshold
     axis.set(title=title, xlabel="goodness", yticks=[])
 
 
-def animation(draw: Callable[[int], None], frames: int, figure, interval: int = 150):
-    """A player that needs no kernel and no network: `draw(i)` draws frame i into `figure`.
+def animation(draw: Callable[[int], None], frames: int, figure, interval: int = 150, alt: str = "Animation"):
+    """A player that needs no kernel and no network: `draw(i)` draws frame i into `figure`. `alt` says what it shows.
 
     Matplotlib's own player asks an outside host for its icons; here they are plain characters.
     """
@@ -55,7 +56,7 @@ def animation(draw: Callable[[int], None], frames: int, figure, interval: int = 
 
     html = FuncAnimation(figure, draw, frames=frames, interval=interval).to_jshtml(default_mode="once")
     plt.close(figure)
-    return HTML(_plain_icons(html))
+    return HTML(_plain_icons(html).replace('<img id="_anim_img', f'<img alt="{escape(alt)}" id="_anim_img'))
 
 
 def _plain_icons(html: str) -> str:
