@@ -54,8 +54,9 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
     Raises ValueError for arguments that make no sense or a checkpoint of another run, TrainingError when a loss
     is not finite any more or a block has fallen silent.
     """
-    if epochs < 1 or lr <= 0:
-        raise ValueError(f"epochs must be at least 1 and lr positive; got epochs={epochs}, lr={lr}")
+    if epochs < 1 or not lr > 0 or shift < 0 or validate_every < 1:
+        raise ValueError(f"epochs and validate_every must be at least 1, lr positive, shift not negative; "
+                         f"got epochs={epochs}, validate_every={validate_every}, lr={lr}, shift={shift}")
     device = train.labels.device
     precision = resolve_precision(precision, device)
     settings = dict(epochs=epochs, batch_size=batch_size, lr=lr, seed=seed, shift=shift, cooldown=cooldown,
@@ -123,7 +124,7 @@ class _Step:
     def eager(self, images: Tensor, labels: Tensor) -> Tensor:
         losses, found = self.learner.local_losses(images, labels), []
         while True:
-            with precision_context(self.precision, self.device):  # anew each time: it caches the low-precision weights
+            with precision_context(self.precision, self.device):
                 loss = next(losses, None)
             if loss is None:
                 break
@@ -176,6 +177,8 @@ def _check(learner: Learner, losses: list[float], images: Tensor, epoch: int, lr
         if loss != loss or abs(loss) == float("inf"):
             raise TrainingError(f"loss {number} of {len(losses)} is {loss} in epoch {epoch}; lr={lr} is probably too high")
     for number, x in enumerate(learner.activations(images), 1):
+        if not x.isfinite().all():  # the last update, which no loss has seen yet
+            raise TrainingError(f"block {number} puts out NaN or infinity after epoch {epoch}; lr={lr} is probably too high")
         if not x.any():
             raise TrainingError(f"block {number} is dead after epoch {epoch}: all its units are silent on a whole batch, "
                                 f"so its goodness is zero and no gradient is left; try a rate below lr={lr}")
@@ -199,12 +202,20 @@ def _resume(path, settings, learner, optimizer, order, history) -> int:
         return 0
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
+        kept = state["settings"]
     except Exception as error:
-        raise ValueError(f"checkpoint {path} cannot be read ({error}); delete it to start anew") from error
-    if state["settings"] != settings:
-        raise ValueError(f"checkpoint {path} belongs to another run: it has {state['settings']}, asked for {settings}")
-    learner.load_state_dict(state["learner"])
-    optimizer.load_state_dict(state["optimizer"])
+        raise ValueError(f"checkpoint {path} cannot be read: it is cut short or no checkpoint of ours; "
+                         "delete it to start anew") from error
+    if kept != settings:
+        raise ValueError(f"checkpoint {path} belongs to another run: it has {kept}, asked for {settings}")
+    rates = [group["lr"] for group in optimizer.param_groups]
+    try:
+        learner.load_state_dict(state["learner"])
+        optimizer.load_state_dict(state["optimizer"])
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"checkpoint {path} belongs to another network: {error}") from error
+    for group, rate in zip(optimizer.param_groups, rates):
+        group["lr"] = rate  # on the device, where a captured graph reads it; the file's is on the CPU
     order.set_state(state["order"])
     torch.set_rng_state(state["rng"])
     if "cuda_rng" in state and torch.cuda.is_available():

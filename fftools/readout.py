@@ -1,7 +1,6 @@
 """Asking a trained network for its answer: predictions, accuracy, and a linear classifier on its features."""
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -71,7 +70,8 @@ def resolve_precision(precision: str, device: torch.device) -> str:
 
 
 def precision_context(precision: str, device: torch.device):
-    """Autocast for "bf16", nothing for "float32"."""
-    if precision == "float32":
-        return nullcontext()
-    return torch.autocast(device.type, torch.bfloat16)
+    """Autocast for "bf16", none for "float32".
+
+    Without its cache: a low-precision copy of a weight that outlives an optimizer step would train nothing.
+    """
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False)
