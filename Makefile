@@ -29,7 +29,7 @@ data: $(READY)  ## MNIST, from torchvision's hosts (the chapters also fetch it t
 
 book: $(READY)  ## the pages, from the stored outputs: _build/html/index.html
 	$(PY) tools/notebooks.py check
-	$(PY) -c "from jupyter_book.cli.main import main; main()" build . -W --keep-going
+	$(PY) -c "from jupyter_book.cli.main import main; main()" build . --all -W --keep-going
 	@test -f _build/html/index.html
 	@echo "The book: $(CURDIR)/_build/html/index.html   (make serve shows it)"
 

@@ -50,7 +50,7 @@ def fingerprint(path: Path, root: Path = ROOT) -> str:
     digest = hashlib.sha256()
     for name, tree in sorted(trees.items()):
         digest.update(f"{name}: {canonical(tree)}\n".encode())
-    literals = {node.value for tree in trees.values() for node in ast.walk(tree)
+    literals = {node.value for name, tree in trees.items() if name.startswith("cell ") for node in ast.walk(tree)
                 if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     for study in sorted(text for text in literals if re.fullmatch(r"[\w-]+", text)):
         for record in sorted((root / "results" / study).glob("*.json")):
@@ -135,7 +135,8 @@ def run(path: Path, profile: str = "quick", root: Path = ROOT) -> None:
         result = Path(folder) / path.name
         parameters = {} if profile == "quick" else {"PROFILE": profile}
         try:
-            papermill.execute_notebook(path, result, parameters, kernel_name="python3", cwd=path.parent)
+            papermill.execute_notebook(path, result, parameters, kernel_name="python3", language="python",
+                                       cwd=path.parent)
         except papermill.PapermillExecutionError as error:
             raise ChapterError(f"{path.name}: cell {error.cell_index} failed and the notebook is left as it was.\n\n"
                                f"{error.source}\n\n{error.ename}: {error.evalue}") from None
@@ -204,9 +205,9 @@ def set_address(root: Path = ROOT) -> None:
     """Write pyproject.toml's address over the one that stands in `_config.yml`, there and wherever else it stands."""
     new = repository(root)
     old = re.search(r"^ +url: (https://github\.com/\S+)", (root / "_config.yml").read_text("utf8"), re.MULTILINE)[1]
-    slug = [address.removeprefix("https://github.com/") for address in (old, new)]
+    old_slug, new_slug = (address.removeprefix("https://github.com/") for address in (old, new))
     for file in (file for pattern in ADDRESSED for file in root.glob(pattern)):
-        file.write_text(file.read_text("utf8").replace(*slug), "utf8")
+        file.write_text(re.sub(re.escape(old_slug) + r"(?![\w-])", new_slug, file.read_text("utf8")), "utf8")
     for path in (root / "notebooks").glob("*.ipynb"):
         notebook = nbformat.read(path, 4)
         stamp(notebook, new)
