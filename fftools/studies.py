@@ -33,10 +33,16 @@ class Study:
         return [{**config, **(self.quick if profile == "quick" else {})} for config in self.configs]
 
 
-def ff(**changes) -> dict:
-    """Configuration of a mini-batch FF network; chosen on validation data (study `ff-mlp-choices`)."""
-    return dict(rule="ff", dataset="mnist", widths=[784, 1000, 1000, 1000], epochs=100, batch_size=100, lr=1e-3,
-                shift=0, network=dict(negatives="random", first_judge=1), readout_epochs=20) | changes
+def ff(network: dict | None = None, **changes) -> dict:
+    """Configuration of a mini-batch FF network: what study `ff-mlp-choices` found best on validation images."""
+    base = dict(rule="ff", dataset="mnist", label="pixels", widths=[784, 1000, 1000, 1000], epochs=60, batch_size=100,
+                lr=1e-3, shift=0, readout_epochs=10, splits=["validation", "test"], network=dict(norm="layer"))
+    return {**base, **changes, "network": base["network"] | (network or {})}
+
+
+def choice(network: dict | None = None, **changes) -> dict:
+    """A small trial on equal budget, judged on validation images only."""
+    return ff(network, **{"train_images": 20_000, "epochs": 10, "readout_epochs": 0, "splits": ["validation"], **changes})
 
 
 ARTICLE = dict(rule="article", dataset="mnist", widths=[784, 512, 512], lr=0.03, steps=1000, batch_images=20_000,
@@ -45,6 +51,12 @@ ARTICLE = dict(rule="article", dataset="mnist", widths=[784, 512, 512], lr=0.03,
 STUDIES: dict[str, Study] = {
     "article": Study("The article's network: [784, 512, 512], layer after layer on three batches of 20,000",
                      (ARTICLE,), quick=dict(steps=200, batch_images=2_000)),
+    "ff-mlp-choices": Study(
+        "What each choice is worth in a mini-batch FF network, 3×1000, 20,000 images, 10 epochs, on validation images",
+        (choice(), choice(dict(negatives="hard")), choice(shift=1), choice(dict(negatives="hard"), shift=1),
+         choice(dict(norm="rms")), choice(lr=3e-3), choice(dict(peer=0.03)), choice(dict(loss="symmetric")),
+         choice(dict(goodness="mean"))),
+        quick=dict(epochs=2, train_images=5_000)),
 }
 
 
@@ -53,7 +65,7 @@ def build(config: dict) -> Learner:
     blocks = mlp(config["widths"])
     if config["rule"] == "bp":
         return Backprop(blocks)
-    scheme = {"pixels": labels.Pixels, "hybrids": labels.Hybrids}[config.get("label", "pixels")]
+    scheme = {"pixels": labels.Pixels, "hybrids": labels.Hybrids}[config["label"]]
     return ForwardForward(blocks, scheme(), **config["network"])
 
 
@@ -83,20 +95,21 @@ def _mini_batch(config, seed, dataset, path, progress):
     options = dict(batch_size=config["batch_size"], seed=seed, shift=config["shift"], progress=progress)
     learner = build(config)
     history = fit(learner, train, epochs=config["epochs"], lr=config["lr"], checkpoint=_checkpoint(path), **options)
-    answers = {}
-    if learner_answers := isinstance(learner, ForwardForward):
+    answers = _answers(learner)
+    if config["readout_epochs"]:
         readout = LinearReadout(learner, dataset.classes)
-        readout_history = fit(readout, train, epochs=config["readout_epochs"], lr=1e-3, **options)
+        fit(readout, train, epochs=config["readout_epochs"], lr=1e-3, **options)
         answers["linear"] = readout.scores
-    if not learner_answers:
-        answers["accuracy"] = learner.scores
-    elif learner.label.classes:
-        answers["goodness"] = learner.scores
-    if getattr(learner, "softmax", None) is not None:
-        answers["one_pass"] = learner.one_pass
-    metrics = {f"{part}_{name}": accuracy(scores, getattr(dataset, whole)) for name, scores in answers.items()
-               for part, whole in (("train", "train"), ("val", "validation"), ("test", "test"))}
-    return metrics, history.to_dict()
+    return {f"{short}_{name}": accuracy(scores, getattr(dataset, split)) for name, scores in answers.items()
+            for split, short in (("validation", "val"), ("test", "test")) if split in config["splits"]}, history.to_dict()
+
+
+def _answers(learner: Learner) -> dict:
+    """The ways in which a learner can be asked without training anything more."""
+    if not isinstance(learner, ForwardForward):
+        return {"accuracy": learner.scores}
+    answers = {"goodness": learner.scores} if learner.label.classes else {}
+    return answers if learner.softmax is None else answers | {"one_pass": learner.one_pass}
 
 
 def _article(config, seed, dataset, path, progress):
