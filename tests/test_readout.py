@@ -1,0 +1,129 @@
+"""Predictions, and that no label of the asked images plays a part in them."""
+
+import pytest
+import torch
+from helpers import same, weights
+
+from fftools.blocks import mlp
+from fftools.data import Dataset, Split
+from fftools.fit import fit
+from fftools.forward_forward import ForwardForward
+from fftools.labels import Hybrids, Pixels
+from fftools.readout import LinearReadout, accuracy, precision_context, predict, resolve_precision
+
+
+def test_predict_takes_the_highest_score_of_every_image(noise):
+    def brightest_row(images):
+        assert images.dtype == torch.float32 and images.max() <= 1
+        return images[:, 0, 1:5].sum(2)
+
+    expected = noise.images[:, 0, 1:5].float().sum(2).argmax(1)
+    for batch_size in (1, 7, 64, 1000):
+        assert torch.equal(predict(brightest_row, noise.images, batch_size, precision="float32"), expected)
+
+
+def test_predict_keeps_no_graph(small, noise):
+    learner, grad = small(), []
+    predict(lambda images: grad.append(torch.is_grad_enabled()) or learner.scores(images), noise.images)
+    assert grad == [False] and torch.is_grad_enabled()
+
+
+def test_accuracy_is_the_share_of_right_answers():
+    split = Split(torch.zeros(8, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 1, 2, 1, 1, 0, 2, 2]))
+    always_one = lambda images: torch.tensor([0.0, 1, 0]).expand(len(images), 3)
+    assert accuracy(always_one, split) == 3 / 8
+
+
+def pipeline(dataset: Dataset):
+    """All of a run: training with validation, linear read-out, and three kinds of answers to the test images."""
+    torch.manual_seed(0)
+    learner = ForwardForward(mlp([784, 150, 150]), Pixels(), negatives="hard")
+    options = {"batch_size": 50, "lr": 3e-3, "validation": dataset.validation}
+    fit(learner, dataset.train, epochs=8, **options)
+    readout = LinearReadout(learner)
+    fit(readout, dataset.train, epochs=2, **options)
+    answers = {"goodness": learner.scores, "linear": readout.scores, "one-pass": learner.one_pass}
+    told = {name: accuracy(scores, dataset.test) for name, scores in answers.items()}
+    raw = {name: scores(dataset.test.floats()).detach() for name, scores in answers.items()}
+    return weights(readout), {name: predict(scores, dataset.test.images) for name, scores in answers.items()}, raw, told
+
+
+def test_permuted_test_labels_leave_every_prediction_bit_identical(digits):
+    permuted = digits.test.labels[torch.randperm(len(digits.test), generator=torch.Generator().manual_seed(0))]
+    other = Dataset(digits.name, digits.train, digits.validation, Split(digits.test.images, permuted))
+    (state, predictions, scores, told), (state_, predictions_, scores_, told_) = pipeline(digits), pipeline(other)
+    assert same(state, state_)
+    for name in predictions:
+        assert torch.equal(predictions[name], predictions_[name]) and torch.equal(scores[name], scores_[name])
+        assert told[name] > 0.5 and told_[name] < 0.3, f"{name}: only the accuracy knows the labels"
+
+
+def test_predictions_do_not_depend_on_the_company(digits):
+    """What is said of an image is the same whichever images stand beside it: no statistics of the batch leak in."""
+    torch.manual_seed(0)
+    learner = ForwardForward(mlp([784, 60, 60]), Pixels(), negatives="hard")
+    fit(learner, digits.train, epochs=3, batch_size=50, lr=3e-3)
+    for scores in (learner.scores, learner.one_pass):
+        together = predict(scores, digits.test.images[:40], precision="float32")
+        alone = torch.cat([predict(scores, digits.test.images[i:i + 1], precision="float32") for i in range(40)])
+        assert torch.equal(together, alone)
+
+
+def test_linear_readout_trains_the_classifier_and_nothing_else(small, noise):
+    learner = small(negatives="random")
+    before = weights(learner)
+    readout = LinearReadout(learner, 4)
+    assert readout.scores(noise.floats()).shape == (64, 4)
+    start = readout.linear.weight.detach().clone()
+    fit(readout, noise, epochs=2, batch_size=16, lr=1e-2)
+    assert same(before, weights(learner))
+    assert not torch.equal(start, readout.linear.weight)
+
+
+def test_linear_readout_sees_the_neutral_label_only(small, noise):
+    """Whatever the label pixels of the asked image hold, the answer is the same."""
+    readout = LinearReadout(small(), 4)
+    images = noise.floats()
+    marked = Pixels(4).embed(images, noise.labels)
+    assert not torch.equal(images, marked)
+    assert torch.equal(readout.scores(images), readout.scores(marked))
+
+
+def test_learning_without_labels_gives_features_worth_reading(digits):
+    torch.manual_seed(0)
+    trained = ForwardForward(mlp([784, 200, 200]), Hybrids())
+    fit(trained, digits.train, epochs=10, batch_size=50, lr=1e-3)
+    readout = LinearReadout(trained)
+    fit(readout, digits.train, epochs=10, batch_size=50, lr=1e-2)
+    assert accuracy(readout.scores, digits.test) > 0.85
+
+
+@pytest.mark.parametrize("able, expected", [
+    ({}, "float32"), ({"avx512_bf16": True}, "bf16"), ({"amx_bf16": True}, "bf16"),
+    ({"avx512_bf16": False, "avx512_f": True}, "float32"),
+])
+def test_auto_precision_asks_the_cpu(monkeypatch, able, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    assert resolve_precision("auto", torch.device("cpu")) == expected
+
+
+@pytest.mark.parametrize("capability, expected", [((7, 5), "float32"), ((8, 0), "bf16"), ((9, 0), "bf16")])
+def test_auto_precision_asks_the_gpu(monkeypatch, capability, expected):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert resolve_precision("auto", torch.device("cuda")) == expected
+
+
+def test_precision_by_name():
+    cpu = torch.device("cpu")
+    assert [resolve_precision(name, cpu) for name in ("float32", "bf16")] == ["float32", "bf16"]
+    assert resolve_precision("auto", torch.device("mps")) == "float32"
+    with pytest.raises(ValueError, match='"auto", "float32" or "bf16"; got \'half\''):
+        resolve_precision("half", cpu)
+
+
+def test_precision_context_decides_what_is_multiplied_in():
+    x, cpu = torch.ones(2, 2), torch.device("cpu")
+    for name, dtype in [("float32", torch.float32), ("bf16", torch.bfloat16)]:
+        with precision_context(name, cpu):
+            assert (x @ x).dtype == dtype
+    assert (x @ x).dtype == torch.float32
