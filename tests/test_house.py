@@ -261,8 +261,10 @@ def test_pages_load_nothing_from_outside(pages):
         loaded = [tag[key] for tag in page.find_all(True) for key in ("src", "srcset", "poster", "data") if tag.get(key)]
         loaded += [tag["href"] for tag in page.find_all("link") if tag.get("rel") != ["canonical"]]
         assert not [address for address in loaded if outside.match(address)], path
-        for tag in page.find_all(["script", "style"]):
-            assert not re.search(r"https?://(?!www\.w3\.org)", tag.string or ""), f"{path}: {str(tag)[:300]}"
+        written = [tag.string or "" for tag in page.find_all(["script", "style"])]
+        written += [tag["style"] for tag in page.find_all(style=True)]
+        for text in written:
+            assert not re.search(r"https?://(?!www\.w3\.org)|['\"(]//\w", text), f"{path}: {text[:300]}"
         assert not re.search(r"cdn|jsdelivr|unpkg|cloudflare|googleapis", strip_data(path.read_text("utf8"))), path
     for path in HTML.rglob("*.css"):
         assert not re.search(r"(url\(|@import)\s*['\"]?\s*(https?:)?//", path.read_text("utf8")), path
