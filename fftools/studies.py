@@ -40,6 +40,12 @@ def ff(network: dict | None = None, **changes) -> dict:
     return {**base, **changes, "network": base["network"] | (network or {})}
 
 
+def bp(**changes) -> dict:
+    """Configuration of the backprop control on the same blocks."""
+    config = ff(epochs=20, readout_epochs=0) | {"rule": "bp", "network": {}} | changes
+    return {key: value for key, value in config.items() if key != "label"}
+
+
 def choice(network: dict | None = None, **changes) -> dict:
     """A small trial on equal budget, judged on validation images only."""
     return ff(network, **{"train_images": 20_000, "epochs": 10, "readout_epochs": 0, "splits": ["validation"], **changes})
@@ -57,6 +63,10 @@ STUDIES: dict[str, Study] = {
          choice(dict(norm="rms")), choice(lr=3e-3), choice(dict(peer=0.03)), choice(dict(loss="symmetric")),
          choice(dict(goodness="mean"))),
         quick=dict(epochs=2, train_images=5_000)),
+    "ff-mlp": Study("Mini-batch FF, 3×1000: the best of the choices, and the plain rule (random negatives, no shifts)",
+                    (ff(dict(negatives="hard"), shift=1), ff()), quick=dict(epochs=3, train_images=10_000)),
+    "bp-mlp": Study("The control: backpropagation through the same blocks, with and without shifts",
+                    (bp(shift=1), bp()), quick=dict(epochs=3, train_images=10_000)),
 }
 
 
