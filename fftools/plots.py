@@ -62,9 +62,10 @@ def animation(draw: Callable[[int], None], frames: int, figure, interval: int = 
 def _plain_icons(html: str) -> str:
     import re
 
-    icons = {"fa-minus": "−", "fa-fast-backward": "⏮", "fa-step-backward": "⏴", "fa-play fa-flip-horizontal": "◀",
-             "fa-pause": "⏸", "fa-play": "▶", "fa-step-forward": "⏵", "fa-fast-forward": "⏭", "fa-plus": "+"}
+    icons = {"fa-minus": "−", "fa-fast-backward": "«", "fa-step-backward": "‹", "fa-play fa-flip-horizontal": "◀",
+             "fa-pause": "‖", "fa-play": "▶", "fa-step-forward": "›", "fa-fast-forward": "»", "fa-plus": "+"}
     html = re.sub(r'<link[^>]*font-awesome[^>]*>', "", html)
+    html = html.replace("display: inline-block;", "display: block;").replace("374px;", "374px; max-width: 100%;")  # phones
     for name, sign in icons.items():
         html = re.sub(rf'<i class="fa {name}"></i>', f'<span aria-hidden="true">{sign}</span>', html)
     return html
