@@ -32,7 +32,7 @@ def images(pictures: Tensor, titles: Sequence[str] = (), columns: int = 8, size:
     for axis in axes.flat:
         axis.axis("off")
     for axis, picture, title in zip(axes.flat, pictures, list(titles) or [""] * len(pictures)):
-        picture = picture.detach().cpu().float().permute(1, 2, 0).squeeze(-1)
+        picture = picture.detach().cpu().float().permute(1, 2, 0).squeeze(-1).numpy()
         axis.imshow(picture / (255 if picture.max() > 1 else 1), vmin=0, vmax=1)
         axis.set_title(title, fontsize=9)
 
