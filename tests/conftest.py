@@ -38,6 +38,13 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
 
 
+@pytest.fixture(autouse=True)
+def own_results(monkeypatch, tmp_path):
+    """Records of tests go to a folder of their own, and training bars stay out of the report."""
+    monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(tmp_path / "results"))
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+
+
 @pytest.fixture(scope="session")
 def digits() -> Dataset:
     """scikit-learn's digits on the CPU: real images, no network."""

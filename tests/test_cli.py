@@ -1,0 +1,73 @@
+"""The command line."""
+
+import subprocess
+import sys
+
+import pytest
+
+from fftools import __main__, data, records, studies
+from fftools.studies import Study, ff
+
+TINY = ff(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0, splits=["validation"],
+          train_images=200)
+
+
+@pytest.fixture
+def call(monkeypatch, capsys, digits):
+    """Calls `python -m fftools` with these words; gives status, stdout and stderr."""
+    monkeypatch.setattr(studies, "STUDIES", {"tiny": Study("a question", (TINY,), quick={"lr": 2e-3})})
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["fftools", *words])
+        try:
+            status = __main__.main()
+        except SystemExit as stop:
+            status = stop.code
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def test_data_says_what_is_there(call):
+    status, out, _ = call("data", "digits")
+    assert status == 0 and out.startswith("digits: 1297 + 200 + 300 images")
+
+
+def test_data_that_cannot_be_had(call, monkeypatch, tmp_path):
+    monkeypatch.setenv("FFTOOLS_DATA_DIR", str(tmp_path))
+    status, out, err = call("data", "mnist")
+    assert status == 1 and out == "" and "To mend it" in err and "Traceback" not in err
+
+
+def test_study_list_run_and_show(call):
+    assert call("study", "list")[1].split() == ["tiny", "0", "records", "a", "question"]
+    status, out, _ = call("study", "run", "tiny", "--seeds", "2")
+    assert status == 0 and "val_goodness" in out
+    assert [r["seed"] for r in records.load("tiny", "quick")] in ([0, 1], [1, 0])
+    assert records.load("tiny")[0]["config"]["lr"] == 2e-3, "the quick profile"
+    assert call("study", "list")[1].split()[1] == "2"
+    before = sorted((path.name, path.stat().st_mtime_ns) for path in (records.folder() / "tiny").iterdir())
+    assert call("study", "show", "tiny")[1] == out
+    assert call("study", "run", "tiny", "--seeds", "2")[1] == out
+    assert before == sorted((path.name, path.stat().st_mtime_ns) for path in (records.folder() / "tiny").iterdir())
+
+
+def test_a_broken_record_is_a_message_and_no_traceback(call):
+    call("study", "run", "tiny")
+    path = next((records.folder() / "tiny").glob("*.json"))
+    path.write_text("{")
+    status, _, err = call("study", "show", "tiny")
+    assert status == 1 and str(path) in err
+
+
+@pytest.mark.parametrize("words", [(), ("data",), ("data", "mnits"), ("study", "run", "nothing"), ("study",),
+                                   ("study", "run", "tiny", "--profile", "huge")])
+def test_wrong_words(call, words):
+    status, _, err = call(*words)
+    assert status == 2 and "usage: fftools" in err
+
+
+def test_it_starts_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "fftools", "data", "digits"], check=False, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith("digits: 1297"), done.stderr
+    assert data.NAMES[-1] == "digits"

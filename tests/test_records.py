@@ -1,0 +1,137 @@
+"""Records: one file per run, written whole or not at all."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import torch
+
+from fftools import records
+
+CONFIG = {"widths": [784, 10], "lr": 0.1}
+
+
+def save(config=CONFIG, seed=0, study="a-study", profile="quick", **metrics):
+    return records.save(study, config, seed, profile, metrics or {"test": 0.5}, {"loss": [[1.0]]},
+                        records.provenance("digits", "cpu", "float32", 12.345))
+
+
+def test_a_record_comes_back_as_it_was_written(tmp_path):
+    path = save(test=0.25, val=1.0)
+    assert path == records.path_of("a-study", CONFIG, 0) and path.is_relative_to(tmp_path / "results" / "a-study")
+    found, = records.load("a-study")
+    assert found == json.loads(path.read_text())
+    assert found["config"] == CONFIG and found["metrics"] == {"test": 0.25, "val": 1.0}
+    assert (found["study"], found["seed"], found["profile"]) == ("a-study", 0, "quick")
+    assert set(found) == records.KEYS
+
+
+def test_names_depend_on_configuration_and_seed_alone():
+    name = records.run_name({"a": 1, "b": [2, 3]}, 0)
+    assert name == records.run_name({"b": [2, 3], "a": 1}, 0), "order of keys"
+    assert len({name, records.run_name({"a": 1, "b": [2, 3]}, 1), records.run_name({"a": 1, "b": [3, 2]}, 0)}) == 3
+    # Fixed for all time and on all machines, or else no study would find its old records:
+    assert records.run_name({"lr": 0.1, "widths": [784, 10]}, 7) == "17e01614e5-s7"
+
+
+def test_provenance_says_how_numbers_were_made():
+    found = records.provenance("digits", "cpu", "bf16", 12.345)
+    assert found["dataset"] == "digits" and found["precision"] == "bf16" and found["seconds"] == 12.3
+    assert found["torch"] == torch.__version__ and found["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert found["device"] == f"cpu, {torch.get_num_threads()} threads"
+    age = datetime.now().astimezone() - datetime.fromisoformat(found["finished"])
+    assert abs(age.total_seconds()) < 60
+
+
+def test_provenance_outside_a_repository(monkeypatch):
+    run = subprocess.run
+    monkeypatch.setattr(subprocess, "run", lambda command, **options: run(command, **options | {"cwd": "/"}))
+    assert records.provenance("digits", "cpu", "bf16", 1)["commit"] == "unknown"
+
+
+def test_profiles_and_studies_are_kept_apart():
+    save(seed=0)
+    save(seed=1, profile="full")
+    save(seed=2, study="other")
+    assert [r["seed"] for r in records.load("a-study")] in ([0, 1], [1, 0])
+    assert [r["seed"] for r in records.load("a-study", "full")] == [1]
+    assert records.load("nothing") == []
+
+
+def test_table_has_a_row_per_record():
+    for seed in range(3):
+        save(seed=seed, test=seed / 10)
+    table = records.table("a-study", "quick")
+    assert table.sort_values("seed").test.tolist() == [0, 0.1, 0.2]
+    assert {"lr", "widths", "seed", "profile", "test", "device", "seconds", "dataset"} <= set(table.columns)
+
+
+def test_folder_is_found_from_below(monkeypatch, tmp_path):
+    monkeypatch.delenv("FFTOOLS_RESULTS_DIR")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert records.folder() == tmp_path / "results"
+
+
+@pytest.mark.parametrize("content, said", [("", "is not JSON"), ('{"study": "a', "is not JSON"), ("[]", "lacks config"),
+                                           ('{"study": 1, "seed": 2}', "lacks config, history, metrics")])
+def test_an_unreadable_record_is_named(content, said):
+    save(seed=0)
+    broken = save(seed=1)
+    broken.write_text(content)
+    with pytest.raises(ValueError, match=said) as error:
+        records.load("a-study")
+    assert str(broken) in str(error.value) and "delete it and run the study again" in str(error.value)
+
+
+def test_a_record_cut_short_does_not_exist(monkeypatch):
+    """Killed between writing and naming: the old record stands, and readers see no half of the new one."""
+    path = save(test=0.1)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        save(test=0.2)
+    assert records.load("a-study")[0]["metrics"] == {"test": 0.1}
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        save(seed=1)
+    assert len(records.load("a-study")) == 1
+    save(test=0.3)
+    assert json.loads(path.read_text())["metrics"] == {"test": 0.3}
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_reader_never_sees_half_a_record(tmp_path):
+    """One process writes a large record over and over until it is killed by SIGKILL; another one reads all the while."""
+    path, fill, seen = tmp_path / "r.json", ["x" * 100] * 5_000, set()
+    if not (writer := os.fork()):
+        try:
+            for number in range(100_000):
+                records.write_json(path, {"number": number, "fill": fill, "last": number})
+        finally:
+            os._exit(1)
+    while len(seen) < 10:
+        assert os.waitpid(writer, os.WNOHANG) == (0, 0), "the writer failed"
+        if path.exists():
+            found = json.loads(path.read_text())
+            assert found["number"] == found["last"]
+            seen.add(found["number"])
+    os.kill(writer, signal.SIGKILL)
+    os.waitpid(writer, 0)
+    assert json.loads(path.read_text())["number"] >= max(seen)
+
+
+def test_glue_carries_numbers_to_other_pages(monkeypatch):
+    import IPython.display
+
+    shown = []
+    monkeypatch.setattr(IPython.display, "display", lambda content, **options: shown.append((content, options)))
+    records.glue("test_error", 4.25)
+    (content, options), = shown
+    assert content == {"application/papermill.record/text/plain": "4.25"} and options["raw"]
+    assert options["metadata"]["scrapbook"]["name"] == "test_error"

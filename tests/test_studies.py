@@ -1,0 +1,128 @@
+"""Studies: grids of runs, of which only the missing ones are made."""
+
+import json
+
+import pytest
+import torch
+
+from fftools import data, records, studies
+from fftools.backprop import Backprop
+from fftools.data import Dataset, Split
+from fftools.labels import Hybrids
+from fftools.studies import ARTICLE, STUDIES, Study, build, ff, run
+
+TINY = {"dataset": "digits", "widths": [784, 20, 20], "epochs": 2, "batch_size": 50, "lr": 3e-3, "readout_epochs": 1,
+        "train_images": 500}
+
+
+@pytest.fixture(autouse=True)
+def digits_at_hand(digits, monkeypatch):
+    monkeypatch.setattr(data, "load", lambda name, device="auto", fallback=None: digits)
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Counts how often a learner is trained."""
+    calls, fit = [], studies.fit
+    monkeypatch.setattr(studies, "fit", lambda *arguments, **options: calls.append(1) or fit(*arguments, **options))
+    return calls
+
+
+def test_grids_have_one_configuration_per_run():
+    study = Study("about", ({"a": 1, "b": 2}, {"a": 3, "b": 2}), quick={"b": 0})
+    assert study.grid("full") == [{"a": 1, "b": 2}, {"a": 3, "b": 2}]
+    assert study.grid("quick") == [{"a": 1, "b": 0}, {"a": 3, "b": 0}]
+    assert study.configs[0]["b"] == 2, "quick changes a copy"
+    with pytest.raises(ValueError, match='"quick" or "full"; got \'huge\''):
+        study.grid("huge")
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_named_study_can_be_built(name):
+    for profile in ("quick", "full"):
+        grid = STUDIES[name].grid(profile)
+        names = {records.run_name(config, 0) for config in grid}
+        assert len(names) == len(grid), "two configurations of one study are the same"
+        for config in grid:
+            assert json.loads(json.dumps(config)) == config, "a record must give its configuration back"
+            learner = build({"label": "pixels"} | config)
+            assert len(learner.blocks) == len(config["widths"]) - 1
+            assert config["dataset"] in data.NAMES and config["lr"] > 0
+    assert not set(map(str, STUDIES[name].grid("quick"))) & set(map(str, STUDIES[name].grid("full")))
+
+
+def test_the_articles_configuration_is_the_articles():
+    learner = build({"label": "pixels"} | ARTICLE)
+    assert ARTICLE["widths"] == [784, 512, 512] and ARTICLE["lr"] == 0.03 and ARTICLE["steps"] == 1000
+    assert (ARTICLE["batch_images"], ARTICLE["batches"]) == (20_000, 3)
+    assert learner.mean and learner.threshold == 3.0
+
+
+def test_build_makes_what_is_described():
+    assert isinstance(build({"rule": "bp", "widths": [784, 5]}), Backprop)
+    learner = build(ff({"negatives": "hard", "peer": 0.1}, widths=[784, 7, 5, 3]))
+    assert [block[1].out_features for block in learner.blocks] == [7, 5, 3]
+    assert learner.negatives == "hard" and learner.peer == 0.1
+    assert isinstance(build(ff(label="hybrids")).label, Hybrids)
+
+
+def test_a_run_gives_a_record_and_is_not_made_twice(trained):
+    config = ff({"negatives": "hard"}, **TINY)
+    found = run("tiny", config, 0, "quick", progress=False)
+    assert len(trained) == 2  # the network and its linear read-out
+    assert found == json.loads(records.path_of("tiny", config, 0).read_text())
+    assert {f"{split}_{kind}" for split in ("val", "test") for kind in ("goodness", "linear", "one_pass")} <= set(
+        found["metrics"])
+    assert all(0 <= value <= 1 for value in found["metrics"].values())
+    assert len(found["history"]["loss"]) == 2 and found["provenance"]["dataset"] == "digits"
+    assert run("tiny", config, 0, "quick", progress=False) == found and len(trained) == 2
+    assert not studies._checkpoint(records.path_of("tiny", config, 0)).exists()
+
+
+def test_only_missing_runs_are_made(trained):
+    configs = [ff(**TINY, shift=shift) for shift in (0, 1)]
+    first = [run("tiny", config, seed, "quick", progress=False) for config in configs for seed in (0, 1)]
+    trained.clear()
+    records.path_of("tiny", configs[1], 0).unlink()
+    again = [run("tiny", config, seed, "quick", progress=False) for config in configs for seed in (0, 1)]
+    assert len(trained) == 2, "one run of four was missing"
+    strip = lambda runs: [(r["config"], r["seed"], r["metrics"], r["history"]["loss"]) for r in runs]
+    assert strip(again) == strip(first), "equal seed, equal result"
+    assert first[0]["metrics"] != first[1]["metrics"], "another seed, another result"
+
+
+def test_a_run_that_broke_off_is_taken_up_again(monkeypatch):
+    """Stopped after training, before its record: the second attempt reads the checkpoint and ends the same."""
+    config = ff(**TINY)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(studies, "LinearReadout", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        run("tiny", config, 0, "quick", progress=False)
+    checkpoint = studies._checkpoint(records.path_of("tiny", config, 0))
+    assert checkpoint.exists() and not records.load("tiny")
+    resumed = run("tiny", config, 0, "quick", progress=False)
+    assert not checkpoint.exists()
+    plain = run("other", config, 0, "quick", progress=False)
+    assert resumed["metrics"] == plain["metrics"] and resumed["history"]["loss"] == plain["history"]["loss"]
+
+
+@pytest.mark.parametrize("config", [
+    ff(**TINY), ff(**TINY, label="hybrids"), {"rule": "bp", **TINY, "shift": 0, "readout_epochs": 0,
+                                              "splits": ["validation", "test"]},
+], ids=["ff", "hybrids", "bp"])
+def test_no_test_label_reaches_training_or_validation(config, digits, monkeypatch):
+    plain = run("plain", config, 0, "quick", progress=False)
+    permuted = digits.test.labels[torch.randperm(300, generator=torch.Generator().manual_seed(0))]
+    other = Dataset("digits", digits.train, digits.validation, Split(digits.test.images, permuted))
+    monkeypatch.setattr(data, "load", lambda *_, **__: other)
+    found = run("permuted", config, 0, "quick", progress=False)
+    assert found["history"]["loss"] == plain["history"]["loss"]
+    for name, value in plain["metrics"].items():
+        assert (found["metrics"][name] == value) == name.startswith("val"), name
+
+
+def test_the_article_runs_small():
+    found = run("article", {**ARTICLE, "dataset": "digits", "widths": [784, 80, 80], "steps": 300, "batch_images": 400,
+                            "batches": 2}, 0, "quick", progress=False)
+    assert set(found["metrics"]) >= {"last_batch_error", "test_error"}
+    assert found["metrics"]["test_error"] < 0.4
+    assert len(found["history"]["loss"]) == 2 and len(found["history"]["loss"][0]) == 2
