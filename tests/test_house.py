@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
-import notebooks as tool  # noqa: E402
+import notebooks as tool
 
 HTML = ROOT / "_build" / "html"
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))

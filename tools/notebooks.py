@@ -15,7 +15,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -128,6 +128,7 @@ def run(path: Path, profile: str = "quick", root: Path = ROOT) -> None:
     Its own `PROFILE = "quick"` stays as it is. Raises ChapterError when a cell fails.
     """
     import papermill
+
     from fftools.data import pick_device
 
     sources, start = fingerprint(path, root), time.time()
@@ -146,7 +147,7 @@ def run(path: Path, profile: str = "quick", root: Path = ROOT) -> None:
     notebook.metadata["fftools"] = {
         "sources": sources, "profile": profile, "fallback": FALLBACK in printed, "device": str(pick_device()),
         "torch": version("torch"), "python": platform.python_version(), "seconds": round(time.time() - start, 1),
-        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     write(notebook, path)
 
