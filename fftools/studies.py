@@ -40,6 +40,11 @@ def ff(network: dict | None = None, **changes) -> dict:
     return {**base, **changes, "network": base["network"] | (network or {})}
 
 
+def unsupervised(**changes) -> dict:
+    """Configuration of a label-free FF network under a linear read-out of all its blocks."""
+    return ff(label="hybrids", epochs=20, readout_epochs=20) | changes
+
+
 def bp(**changes) -> dict:
     """Configuration of the backprop control on the same blocks."""
     config = ff(epochs=20, readout_epochs=0) | {"rule": "bp", "network": {}} | changes
@@ -65,6 +70,8 @@ STUDIES: dict[str, Study] = {
         quick=dict(epochs=2, train_images=5_000)),
     "ff-mlp": Study("Mini-batch FF, 3×1000: the best of the choices, and the plain rule (random negatives, no shifts)",
                     (ff(dict(negatives="hard"), shift=1), ff()), quick=dict(epochs=3, train_images=10_000)),
+    "ff-unsupervised": Study("Learning without labels from hybrid images, 3×1000, then a linear read-out",
+                             (unsupervised(shift=1), unsupervised()), quick=dict(epochs=3, train_images=10_000)),
     "bp-mlp": Study("The control: backpropagation through the same blocks, with and without shifts",
                     (bp(shift=1), bp()), quick=dict(epochs=3, train_images=10_000)),
 }
@@ -138,6 +145,8 @@ def _article(config, seed, dataset, path, progress):
             optimizers, config["steps"], progress=progress and f"{progress}, batch {number + 1}"))
     metrics = {"last_batch_error": 1 - accuracy(scores, batch), "test_error": 1 - accuracy(scores, dataset.test),
                "train_error": 1 - accuracy(scores, everything)}
+    learner.first_judge = 1  # the article's variant: the first layer has no say
+    metrics["test_error_without_first"] = 1 - accuracy(scores, dataset.test)
     return metrics, {"loss": [[block[::10] for block in batch] for batch in history]}
 
 
