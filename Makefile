@@ -9,7 +9,7 @@ PORT    ?= 8000
 # An environment of your own (make book PY=python3) is used as it is; otherwise .venv is made once.
 READY := $(if $(filter $(VENV)/%,$(PY)),$(VENV)/.ready)
 
-.PHONY: help setup data book serve test lab run bench address clean
+.PHONY: help setup data book serve test lab run bench claims address clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -47,6 +47,9 @@ run: $(READY)  ## re-execute in place: PROFILE=quick|full CHAPTER=02_fully_conne
 
 bench: $(READY)  ## every benchmark
 	@for file in benchmarks/*.py; do echo "== $$file"; $(PY) $$file || exit 1; done
+
+claims: $(READY)  ## write what the records say into README.md and the front page
+	$(PY) -m fftools claims --into README.md
 
 address: $(READY)  ## write pyproject.toml's repository address wherever it stands
 	$(PY) tools/notebooks.py address

@@ -1,9 +1,11 @@
-"""Command line: `python -m fftools data mnist` and `python -m fftools study list | run NAME | show NAME`."""
+"""Command line: `python -m fftools data mnist`, `… study list | run NAME | show NAME`, `… claims [--into FILE]`."""
 
 import argparse
+import re
 import sys
+from pathlib import Path
 
-from fftools import data, records, studies
+from fftools import claims, data, records, studies
 
 
 def main() -> int:
@@ -19,9 +21,11 @@ def main() -> int:
         sub.add_argument("name", choices=studies.STUDIES)
         sub.add_argument("--profile", choices=("quick", "full"), default="quick")
         sub.add_argument("--seeds", type=int, default=1)
+    claim = commands.add_parser("claims", help="what the papers report beside what we measured")
+    claim.add_argument("--into", type=Path, help="replace the table between <!-- claims --> and <!-- /claims --> of a file")
     arguments = parser.parse_args()
     try:
-        {"data": _data, "study": _study}[arguments.command](arguments)
+        {"data": _data, "study": _study, "claims": _claims}[arguments.command](arguments)
     except (data.DataError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -44,6 +48,17 @@ def _study(arguments) -> None:
             for config in studies.STUDIES[arguments.name].grid(arguments.profile):
                 studies.run(arguments.name, config, seed, arguments.profile)
     print(records.table(arguments.name, arguments.profile).to_string())
+
+
+def _claims(arguments) -> None:
+    if arguments.into is None:
+        print(claims.markdown())
+        return
+    block = re.compile(r"(<!-- claims -->\n).*(\n<!-- /claims -->)", re.DOTALL)
+    text = arguments.into.read_text("utf8")
+    if not block.search(text):
+        raise ValueError(f"{arguments.into} has no lines <!-- claims --> and <!-- /claims -->")
+    arguments.into.write_text(block.sub(lambda found: found[1] + claims.markdown() + found[2], text), "utf8")
 
 
 if __name__ == "__main__":

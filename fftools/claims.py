@@ -1,0 +1,68 @@
+"""What the papers report, with its source, beside the records that answer it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fftools import records
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One number of a paper, an error in %, and the query for our own: a study, a metric, parts of its configuration."""
+
+    what: str
+    source: str
+    paper: float | None  # None for a control of ours that no paper reports
+    study: str
+    metric: str
+    where: dict = field(default_factory=dict)
+
+    def found(self) -> list[dict]:
+        """The full-scale records that answer it."""
+        return [record for record in records.load(self.study, "full") if self.metric in record["metrics"]
+                and all(record["config"].get(key) == value for key, value in self.where.items())]
+
+    def ours(self) -> str:
+        """Our error in %: mean ± standard deviation over the seeds, "not run yet" without a record."""
+        values = 100 * np.array([record["metrics"][self.metric] for record in self.found()])
+        if not len(values):
+            return "not run yet"
+        values = values if self.metric.endswith("error") else 100 - values
+        return f"{values.mean():.2f}" + (f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else "") + " %"
+
+    def scale(self) -> str:
+        """Network, training length, seeds and device of our runs."""
+        if not (found := self.found()):
+            return ""
+        config, origin = found[0]["config"], found[0]["provenance"]
+        length = f"{config['epochs']} epochs" if "epochs" in config else f"{config['batches']} × {config['steps']} steps a layer"
+        shift = f", shifts of ±{config['shift']} px" if config.get("shift") else ""
+        hard = ", hard negatives" if config["network"].get("negatives") == "hard" else ""
+        network = "-".join(map(str, config["widths"]))
+        return (f"{origin['dataset']}, {network}, {length}{hard}{shift}, {len(found)} seed{'s' * (len(found) > 1)}, "
+                f"{origin['device'].split(',')[0].upper()}, {origin['precision']}")
+
+
+HINTON = "Hinton 2022: 4×2000, "
+CLAIMS = (
+    Claim("The article's network, error on its last training batch", "Sherstnev 2023", 2.04, "article", "last_batch_error"),
+    Claim("The article's network, test error", "Sherstnev 2023", 4.74, "article", "test_error"),
+    Claim("Mini-batch FF, test error by goodness", HINTON + "60 epochs", 1.36, "ff-mlp", "test_goodness", {"shift": 0}),
+    Claim("Mini-batch FF with shifted images, test error by goodness", HINTON + "±2 px, 500 epochs", 0.64,
+          "ff-mlp", "test_goodness", {"shift": 1}),
+    Claim("Learning without labels, linear read-out, test error", HINTON + "100 epochs", 1.37,
+          "ff-unsupervised", "test_linear", {"shift": 0}),
+    Claim("The same with shifted images", "", None, "ff-unsupervised", "test_linear", {"shift": 1}),
+    Claim("Backpropagation through our blocks, test error", "", None, "bp-mlp", "test_accuracy", {"shift": 0}),
+    Claim("The same with shifted images", "", None, "bp-mlp", "test_accuracy", {"shift": 1}),
+)
+
+
+def markdown() -> str:
+    """All claims as a Markdown table: what, the paper's number, ours, and the scale of our runs."""
+    lines = ["| | Paper | Ours | Our scale |", "|:--|:--|:--|:--|"]
+    for claim in CLAIMS:
+        paper = "" if claim.paper is None else f"{claim.paper:.2f} % ({claim.source})"
+        lines.append(f"| {claim.what} | {paper} | {claim.ours()} | {claim.scale()} |")
+    return "\n".join(lines)

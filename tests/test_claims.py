@@ -1,0 +1,48 @@
+"""What the papers report beside the records."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fftools import claims, records
+from fftools.claims import Claim
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def two_seeds(tmp_path, monkeypatch):
+    """A results folder with two full records of one configuration, and one of another."""
+    monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(tmp_path))
+    config = dict(widths=[784, 10], epochs=3, shift=1, network={"negatives": "hard"})
+    origin = records.provenance("mnist", "cpu", "bf16", 1.0)
+    for seed, right in enumerate((0.98, 0.96)):
+        records.save("study", config, seed, "full", {"test_goodness": right}, {}, origin)
+    records.save("study", config | {"shift": 0}, 0, "full", {"test_goodness": 0.5}, {}, origin)
+    records.save("study", config, 7, "quick", {"test_goodness": 0.1}, {}, origin)
+
+
+def test_ours_is_the_mean_error_over_the_seeds_of_the_asked_configuration(two_seeds):
+    claim = Claim("", "", 1.0, "study", "test_goodness", {"shift": 1})
+    assert claim.ours() == "3.00 ± 1.41 %"
+    assert claim.scale() == "mnist, 784-10, 3 epochs, hard negatives, shifts of ±1 px, 2 seeds, CPU, bf16"
+    assert Claim("", "", 1.0, "study", "test_goodness", {"shift": 0}).ours() == "50.00 %"
+
+
+def test_without_a_record_it_says_so(two_seeds):
+    claim = Claim("", "", 1.0, "study", "test_linear")
+    assert claim.ours() == "not run yet" and claim.scale() == ""
+
+
+def test_readme_shows_what_the_records_say():
+    shown = re.search(r"<!-- claims -->\n(.*)\n<!-- /claims -->", (ROOT / "README.md").read_text("utf8"), re.DOTALL)[1]
+    assert shown == claims.markdown(), "README.md is behind the records: run `make claims`"
+
+
+def test_every_claim_asks_a_study_that_exists():
+    from fftools.studies import STUDIES
+
+    for claim in claims.CLAIMS:
+        configs = STUDIES[claim.study].grid("full")
+        assert any(all(config.get(key) == value for key, value in claim.where.items()) for config in configs), claim
