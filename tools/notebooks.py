@@ -137,7 +137,7 @@ def run(path: Path, profile: str = "quick", root: Path = ROOT) -> None:
         parameters = {} if profile == "quick" else {"PROFILE": profile}
         try:
             papermill.execute_notebook(path, result, parameters, kernel_name="python3", language="python",
-                                       cwd=path.parent)
+                                       cwd=path.parent, stderr_file=sys.stderr)  # the chapter's own bars
         except papermill.PapermillExecutionError as error:
             raise ChapterError(f"{path.name}: cell {error.cell_index} failed and the notebook is left as it was.\n\n"
                                f"{error.source}\n\n{error.ename}: {error.evalue}") from None
