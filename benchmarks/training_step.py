@@ -17,6 +17,7 @@ import platform
 import statistics
 import time
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -155,7 +156,7 @@ def gpu_epochs(train: Split, epochs: int = 6) -> float:
     ticks = []
     learner = ForwardForward(mlp(WIDTHS), Pixels())
     fit(learner, train, epochs=epochs, batch_size=BATCH, lr=LR, on_epoch=lambda *_: ticks.append(time.perf_counter()))
-    return statistics.median(after - before for before, after in zip(ticks[1:], ticks[2:]))
+    return statistics.median(after - before for before, after in pairwise(ticks[1:]))
 
 
 # --- both --------------------------------------------------------------------------------------------------
@@ -213,7 +214,7 @@ def main() -> None:
     train, dataset, name = images(device)
     torch.manual_seed(0)
     learner = ForwardForward(mlp(WIDTHS), Pixels()).to(device)
-    layers = [Layer(inputs, outputs).to(device) for inputs, outputs in zip(WIDTHS, WIDTHS[1:])]
+    layers = [Layer(inputs, outputs).to(device) for inputs, outputs in pairwise(WIDTHS)]
     for layer, block in zip(layers, learner.blocks):
         layer.load_state_dict(block[1].state_dict())
     compare(learner, layers, train)

@@ -11,6 +11,8 @@ from fftools.data import Dataset, Split
 from fftools.forward_forward import ForwardForward
 from fftools.labels import Pixels
 
+torch.set_num_threads(1)  # networks this small gain nothing from a second thread, and lose much on a busy machine
+
 
 def pytest_collection_modifyitems(items):
     """Chapters: compare what cells print and show, but not stderr, where progress bars and the data banner go."""
