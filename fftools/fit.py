@@ -1,6 +1,5 @@
 """The one loop that trains every learning rule, and all that makes it fast and safe to kill."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from fftools import checkpoints
 from fftools.data import Split, to_float
 from fftools.learner import Learner
 from fftools.readout import accuracy, precision_context, resolve_precision
@@ -68,7 +68,7 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
         optimizer = _adam(learner, lr, device)
         order = torch.Generator().manual_seed(seed)
         history, step = History(precision=precision), _Step(learner, optimizer, precision, device)
-        done = _resume(checkpoint, settings, learner, optimizer, order, history)
+        done = _resume(checkpoints.load(checkpoint, settings), checkpoint, learner, optimizer, order, history)
         if on_epoch and not done:
             on_epoch(0, learner)
         saved = time.monotonic()
@@ -88,7 +88,8 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
             if on_epoch:
                 on_epoch(epoch + 1, learner)
             if checkpoint and (last or time.monotonic() - saved >= checkpoint_seconds):
-                _save(checkpoint, settings, learner, optimizer, order, history)
+                checkpoints.save(checkpoint, settings, learner=learner.state_dict(), optimizer=optimizer.state_dict(),
+                                 order=order.get_state(), history=history.to_dict())
                 saved = time.monotonic()
     learner.eval()
     return history
@@ -184,30 +185,10 @@ def _check(learner: Learner, losses: list[float], images: Tensor, epoch: int, lr
                                 f"so its goodness is zero and no gradient is left; try a rate below lr={lr}")
 
 
-def _save(path, settings, learner, optimizer, order, history) -> None:
-    state = dict(settings=settings, learner=learner.state_dict(), optimizer=optimizer.state_dict(),
-                 order=order.get_state(), rng=torch.get_rng_state(), history=history.to_dict())
-    if torch.cuda.is_available():
-        state["cuda_rng"] = torch.cuda.get_rng_state()
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    torch.save(state, part)
-    part.replace(path)  # whole or not at all
-
-
-def _resume(path, settings, learner, optimizer, order, history) -> int:
+def _resume(state: dict | None, path, learner: Learner, optimizer, order: torch.Generator, history: History) -> int:
     """Epochs that are done already: 0 without a checkpoint."""
-    if path is None or not Path(path).exists():
+    if state is None:
         return 0
-    try:
-        state = torch.load(path, weights_only=True, map_location="cpu")
-        kept = state["settings"]
-    except Exception as error:
-        raise ValueError(f"checkpoint {path} cannot be read: it is cut short or no checkpoint of ours; "
-                         "delete it to start anew") from error
-    if kept != settings:
-        raise ValueError(f"checkpoint {path} belongs to another run: it has {kept}, asked for {settings}")
     rates = [group["lr"] for group in optimizer.param_groups]
     try:
         learner.load_state_dict(state["learner"])
@@ -217,9 +198,6 @@ def _resume(path, settings, learner, optimizer, order, history) -> int:
     for group, rate in zip(optimizer.param_groups, rates):
         group["lr"] = rate  # on the device, where a captured graph reads it; the file's is on the CPU
     order.set_state(state["order"])
-    torch.set_rng_state(state["rng"])
-    if "cuda_rng" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state["cuda_rng"])
     for name, value in state["history"].items():
         setattr(history, name, value)
     return len(history.loss)

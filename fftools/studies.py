@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from fftools import data, labels, records
+from fftools import checkpoints, data, labels, records
 from fftools.backprop import Backprop
 from fftools.blocks import mlp
 from fftools.fit import fit
@@ -137,13 +137,20 @@ def _article(config, seed, dataset, path, progress):
     learner.to(everything.labels.device)
     optimizers = [torch.optim.Adam(block.parameters(), lr=config["lr"], fused=True) for block in learner.blocks]
     history, scores = [], lambda images: learner.scores(standardise(images))
-    for number, index in enumerate(order.split(config["batch_images"])[: config["batches"]]):
-        batch = everything[index.to(everything.labels.device)]
+    if state := checkpoints.load(_checkpoint(path), config):
+        history = state["history"]
+        for part, kept in zip([learner, *optimizers], state["parts"]):
+            part.load_state_dict(kept)
+    batches = order.to(everything.labels.device).split(config["batch_images"])[: config["batches"]]
+    for number, index in enumerate(batches[len(history):], len(history) + 1):
+        batch = everything[index]
         images = standardise(batch.floats())
         history.append(train_layers(
             learner, learner.label.positive(images, batch.labels), learner.label.negative(images, batch.labels),
-            optimizers, config["steps"], progress=progress and f"{progress}, batch {number + 1}"))
-    metrics = {"last_batch_error": 1 - accuracy(scores, batch), "test_error": 1 - accuracy(scores, dataset.test),
+            optimizers, config["steps"], progress=progress and f"{progress}, batch {number}"))
+        checkpoints.save(_checkpoint(path), config, history=history,
+                         parts=[part.state_dict() for part in [learner, *optimizers]])
+    metrics = {"last_batch_error": 1 - accuracy(scores, everything[batches[-1]]), "test_error": 1 - accuracy(scores, dataset.test),
                "train_error": 1 - accuracy(scores, everything)}
     learner.first_judge = 1  # the article's variant: the first layer has no say
     metrics["test_error_without_first"] = 1 - accuracy(scores, dataset.test)
