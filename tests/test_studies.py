@@ -126,3 +126,22 @@ def test_the_article_runs_small():
     assert set(found["metrics"]) >= {"last_batch_error", "test_error"}
     assert found["metrics"]["test_error"] < 0.4
     assert len(found["history"]["loss"]) == 2 and len(found["history"]["loss"][0]) == 2
+
+
+def test_the_articles_run_goes_on_after_the_last_whole_batch(monkeypatch, tmp_path):
+    config = ARTICLE | {"dataset": "digits", "widths": [784, 20, 20], "steps": 5, "batch_images": 300, "batches": 3}
+    train, calls = studies.train_layers, []
+
+    def killed_in_batch_3(*arguments, **options):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return train(*arguments, **options)
+
+    monkeypatch.setattr(studies, "train_layers", killed_in_batch_3)
+    with pytest.raises(KeyboardInterrupt):
+        run("killed", config, 0, "quick", progress=False)
+    resumed = run("killed", config, 0, "quick", progress=False)
+    assert len(calls) == 4, "batches 1 and 2 are not trained again"
+    whole = run("whole", config, 0, "quick", progress=False)
+    assert resumed["metrics"] == whole["metrics"] and resumed["history"] == whole["history"]
