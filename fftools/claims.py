@@ -53,9 +53,9 @@ CLAIMS = (
           "ff-mlp", "test_goodness", {"shift": 1}),
     Claim("Learning without labels, linear read-out, test error", HINTON + "100 epochs", 1.37,
           "ff-unsupervised", "test_linear", {"shift": 0}),
-    Claim("The same with shifted images", "", None, "ff-unsupervised", "test_linear", {"shift": 1}),
+    Claim("Learning without labels from shifted images", "", None, "ff-unsupervised", "test_linear", {"shift": 1}),
     Claim("Backpropagation through our blocks, test error", "", None, "bp-mlp", "test_accuracy", {"shift": 0}),
-    Claim("The same with shifted images", "", None, "bp-mlp", "test_accuracy", {"shift": 1}),
+    Claim("Backpropagation with shifted images", "", None, "bp-mlp", "test_accuracy", {"shift": 1}),
 )
 
 
