@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from fftools import claims, data, records, studies
+from fftools.fit import TrainingError
 
 
 def main() -> int:
@@ -26,7 +27,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         {"data": _data, "study": _study, "claims": _claims}[arguments.command](arguments)
-    except (data.DataError, ValueError) as error:
+    except (data.DataError, TrainingError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -135,7 +135,8 @@ def _article(config, seed, dataset, path, progress):
     order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(seed))
     learner = ForwardForward(mlp(config["widths"]), labels.Pixels(on=(1 - MNIST_MEAN) / MNIST_STD), **config["network"])
     learner.to(everything.labels.device)
-    optimizers = [torch.optim.Adam(block.parameters(), lr=config["lr"], fused=True) for block in learner.blocks]
+    fused = everything.labels.device.type != "mps"
+    optimizers = [torch.optim.Adam(block.parameters(), lr=config["lr"], fused=fused) for block in learner.blocks]
     history, scores = [], lambda images: learner.scores(standardise(images))
     if state := checkpoints.load(_checkpoint(path), config):
         history = state["history"]
