@@ -306,3 +306,9 @@ def test_chapters_open_in_colab_and_set_their_formulas_from_the_vendored_mathjax
         assert f"https://colab.research.google.com/github/{slug}/blob/main/notebooks/{chapter.name}" in links
         scripts = [script["src"] for script in page.find_all("script", src=True)]
         assert any(source.split("?")[0].endswith("_static/mathjax/tex-chtml-full.js") for source in scripts)
+
+
+def test_no_placeholder_is_left_in_the_prose():
+    """A draft marks text still to be written as @@NAME@@."""
+    for path in [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "book").glob("*.md"), ROOT / "README.md"]:
+        assert "@@" not in path.read_text("utf8"), f"{path.name} has an unfinished place"
