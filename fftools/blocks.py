@@ -20,6 +20,34 @@ def mlp(widths: Sequence[int], bias: bool = True) -> nn.ModuleList:
     )
 
 
+def cnn(channels: int, widths: Sequence[int], kernel: int, padding: str = "valid", pool: str | None = None) -> nn.ModuleList:
+    """Convolutional ReLU blocks: `cnn(1, [128, 128, 128], kernel=7)` is the FF-CNN of Scodellaro et al. (Section 3.1).
+
+    A block maps `(N, C, H, W)` to `(N, width, H', W')`: without padding ("valid") H' = H − kernel + 1, with "same" H' = H.
+    `pool`, "max" or "average", then halves the map (2×2).
+    Raises ValueError when a width is not positive, the kernel is even or an option is unknown.
+    """
+    if channels < 1 or not widths or min(widths) < 1 or kernel < 1 or kernel % 2 == 0:
+        raise ValueError(f"need positive channels and widths and an odd kernel; got {channels}, {list(widths)}, {kernel}")
+    if padding not in ("valid", "same") or pool not in POOLS:
+        raise ValueError(f'padding must be "valid" or "same" and pool one of {list(POOLS)}; got {padding!r}, {pool!r}')
+    return nn.ModuleList(
+        nn.Sequential(nn.Conv2d(inputs, outputs, kernel, padding=padding), nn.ReLU(), *POOLS[pool]())
+        for inputs, outputs in zip([channels, *widths], widths)
+    )
+
+
+POOLS = {None: lambda: [], "max": lambda: [nn.MaxPool2d(2)], "average": lambda: [nn.AvgPool2d(2)]}
+
+
+def fan_out_weights(blocks: nn.ModuleList) -> None:
+    """Draw weights from N(0, 1/√outputs) and set biases to zero, in place (Loewe's implementation; not PyTorch's way)."""
+    for module in blocks.modules():
+        if isinstance(module, (nn.Linear, nn.Conv2d)):
+            nn.init.normal_(module.weight, std=module.weight.shape[0] ** -0.5)
+            nn.init.zeros_(module.bias)
+
+
 def unit_length(x: Tensor, eps: float = 1e-4) -> Tensor:
     """Each sample divided by its Euclidean length: only the direction stays (the article's `Layer.forward`)."""
     return x / (x.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1)) + eps)

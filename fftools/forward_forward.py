@@ -10,34 +10,45 @@ from fftools.blocks import NORMS
 from fftools.learner import Learner
 
 
+SUMMED_OVER = {"sum": (1, 2), "mean": (1, 2), "place": 1, "channel": 2}  # axes of activations (N, channels, places)
+
+
 class ForwardForward(Learner):
     """A stack of blocks, each trained on its own goodness, with no gradient across a block's border.
 
     blocks       from `fftools.blocks`
     label        a label scheme from `fftools.labels`
-    goodness     "sum" (Hinton) or "mean" (the article) of the squared activations of a sample
-    threshold    θ; None stands for the number of neurons with "sum" and 1 with "mean": a mean square of 1 either way
+    goodness     "sum" (Hinton) or "mean" (the article) of the squared activations of a sample; "place" and "channel"
+                 give a map a goodness, and a loss, at each place (summed over channels) or for each channel (over places)
+    threshold    θ; None stands for the number of neurons summed over, and for 1 with "mean": a mean square of 1 either way
     norm         what a block's input goes through: "rms", "length" (no mean subtraction) or "layer" (with it)
     loss         "softplus" (one term per kind of data) or "symmetric" (on the difference: SymBa, Lee & Song 2023)
     negatives    "random", or "hard": wrong labels drawn from the network's own one-pass softmax (Hinton's code)
     first_judge  the first block whose goodness counts in a prediction (1 leaves the first block out)
+    first_loss   the first block with a loss; the blocks before it keep their random weights (FF-CNN: 1)
+    local        False back-propagates the sum of the blocks' losses through the whole stack. That is no longer learning
+                 without backpropagation; it is one reading of the FF-CNN paper's "cumulative network loss"
     peer         weight of peer normalisation, which keeps every unit's mean activity near its layer's (Hinton: 0.03)
     """
 
     def __init__(self, blocks, label, *, goodness="sum", threshold=None, norm="rms", loss="softplus",
-                 negatives="random", first_judge=0, peer=0.0):
+                 negatives="random", first_judge=0, first_loss=0, local=True, peer=0.0):
         super().__init__()
-        for name, value, known in [("goodness", goodness, ("sum", "mean")), ("norm", norm, tuple(NORMS)),
+        for name, value, known in [("goodness", goodness, tuple(SUMMED_OVER)), ("norm", norm, tuple(NORMS)),
                                    ("loss", loss, ("softplus", "symmetric")), ("negatives", negatives, ("random", "hard"))]:
             if value not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
-        if not 0 <= first_judge < len(blocks):
-            raise ValueError(f"first_judge must name one of the {len(blocks)} blocks (0…{len(blocks) - 1}); got {first_judge}")
+        for name, value in [("first_judge", first_judge), ("first_loss", first_loss)]:
+            if not 0 <= value < len(blocks):
+                raise ValueError(f"{name} must name one of the {len(blocks)} blocks (0…{len(blocks) - 1}); got {value}")
         if negatives == "hard" and not label.classes:
             raise ValueError("hard negatives are wrong labels, and this label scheme has none")
         self.blocks, self.label, self.norm = blocks, label, NORMS[norm]
-        self.mean, self.threshold, self.loss = goodness == "mean", threshold, loss
+        self.goodness, self.threshold, self.loss = goodness, threshold, loss
         self.negatives, self.first_judge, self.peer = negatives, first_judge, peer
+        self.first_loss, self.local = first_loss, local
+        if local:
+            blocks[:first_loss].requires_grad_(False)
         # The one-pass softmax is one more local learner: it reads the blocks' activations and sends nothing back.
         self.softmax = nn.LazyLinear(label.classes) if negatives == "hard" else None
 
@@ -52,18 +63,25 @@ class ForwardForward(Learner):
 
     def contrast(self, positive: Tensor, negative: Tensor) -> Iterator[Tensor]:
         """The losses of the blocks for given positive and negative inputs, both in one pass."""
-        x = torch.cat([positive, negative])
-        for block in self.blocks:
-            x = block(self.norm(x.detach()))
+        x, total = torch.cat([positive, negative]), 0
+        for number, block in enumerate(self.blocks):
+            x = block(self.norm(x.detach() if self.local else x))
+            if number < self.first_loss:
+                continue
             loss = self.block_loss(*self.excess(x).chunk(2))
-            yield loss + self.peer * peer_loss(x) if self.peer else loss
+            loss = loss + self.peer * peer_loss(x) if self.peer else loss
+            if self.local:
+                yield loss
+            total = total + loss
+        if not self.local:
+            yield total
 
     def excess(self, x: Tensor) -> Tensor:
-        """Goodness minus threshold of each sample of a block's activations `(N, …)`; float32 `(N,)`."""
-        squares = x.float().flatten(1).pow(2)
-        if self.mean:
-            return squares.mean(1) - (1.0 if self.threshold is None else self.threshold)
-        return squares.sum(1) - (squares.shape[1] if self.threshold is None else self.threshold)
+        """Goodness minus threshold of a block's activations `(N, …)`; float32 `(N,)`, or `(N, places or channels)`."""
+        squares, over = x.float().pow(2).view(len(x), x.shape[1], -1), SUMMED_OVER[self.goodness]
+        goodness = squares.mean(over) if self.goodness == "mean" else squares.sum(over)
+        neurons = 1 if self.goodness == "mean" else squares[0].numel() // goodness[0].numel()
+        return goodness - (neurons if self.threshold is None else self.threshold)
 
     def block_loss(self, positive: Tensor, negative: Tensor) -> Tensor:
         """−log σ(excess) for positive, −log(1 − σ(excess)) for negative data, averaged over both."""
@@ -85,12 +103,12 @@ class ForwardForward(Learner):
         `(N, classes)` float32. One pass for every label. Raises ValueError when the network knows no labels.
         """
         if not self.label.classes:
-            raise ValueError("this network was trained without labels: ask a linear read-out instead (readout.linear)")
+            raise ValueError("this network was trained without labels: ask a linear read-out instead (readout.LinearReadout)")
         return torch.stack([self._judge(images, label) for label in range(self.label.classes)], 1)
 
     def _judge(self, images: Tensor, label: int) -> Tensor:
         labels = torch.full((len(images),), label, device=images.device)
-        return sum(self.excess(x) for x in self.activations(self.label.embed(images, labels))[self.first_judge:])
+        return sum(self.excess(x).view(len(x), -1).sum(1) for x in self.activations(self.label.embed(images, labels))[self.first_judge:])
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:

@@ -4,35 +4,25 @@ A label scheme turns images and labels into FF's three kinds of input:
 `positive` (true label), `negative` (something that looks alike but is wrong) and `neutral` (no label told).
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
-class Pixels:
-    """One-hot label in the first `classes` pixels of the first channel (Hinton 2022, Section 3.3).
+class LabelScheme:
+    """A label written into the image: what is positive and what negative follows from `embed` alone."""
 
-    `on` is the value of the lit pixel, the images' maximum. The neutral label is the uniform
-    distribution, `on / classes` in each of the pixels (Loewe's implementation).
-    """
-
-    def __init__(self, classes: int = 10, on: float = 1.0):
-        self.classes, self.on = classes, on
+    classes: int
 
     def embed(self, images: Tensor, labels: Tensor) -> Tensor:
-        """A copy of float images `(N, C, H, W)` that carries labels int64 `(N,)`."""
-        return self._write(images, F.one_hot(labels, self.classes).to(images.dtype))
+        """A copy of float images `(N, C, H, W)` in [0, 1] that carries labels int64 `(N,)`."""
+        raise NotImplementedError
 
     def neutral(self, images: Tensor) -> Tensor:
         """A copy of the images that carries all labels equally."""
-        return self._write(images, images.new_full((len(images), self.classes), 1 / self.classes))
-
-    def _write(self, images: Tensor, weights: Tensor) -> Tensor:
-        if images[0].numel() < self.classes or images.dim() < 2:
-            raise ValueError(f"images of shape {tuple(images.shape)} have no room for {self.classes} label pixels")
-        out = images.flatten(1).clone()
-        out[:, : self.classes] = weights * self.on
-        return out.view_as(images)
+        raise NotImplementedError
 
     def positive(self, images: Tensor, labels: Tensor) -> Tensor:
         """The images with their true labels."""
@@ -43,6 +33,92 @@ class Pixels:
         if logits is None:
             return self.embed(images, random_wrong(labels, self.classes))
         return self.embed(images, hard_wrong(logits, labels))
+
+
+class Pixels(LabelScheme):
+    """One-hot label in the first `classes` pixels of the first channel (Hinton 2022, Section 3.3).
+
+    `on` is the value of the lit pixel, the images' maximum. The neutral label is the uniform
+    distribution, `on / classes` in each of the pixels (Loewe's implementation).
+    """
+
+    def __init__(self, classes: int = 10, on: float = 1.0):
+        self.classes, self.on = classes, on
+
+    def embed(self, images: Tensor, labels: Tensor) -> Tensor:
+        """See `LabelScheme`."""
+        return self._write(images, F.one_hot(labels, self.classes).to(images.dtype))
+
+    def neutral(self, images: Tensor) -> Tensor:
+        """See `LabelScheme`."""
+        return self._write(images, images.new_full((len(images), self.classes), 1 / self.classes))
+
+    def _write(self, images: Tensor, weights: Tensor) -> Tensor:
+        if images[0].numel() < self.classes or images.dim() < 2:
+            raise ValueError(f"images of shape {tuple(images.shape)} have no room for {self.classes} label pixels")
+        out = images.flatten(1).clone()
+        out[:, : self.classes] = weights * self.on
+        return out.view_as(images)
+
+
+class Fourier(LabelScheme):
+    """A grey wave over the whole image for each class, so that every place of it tells the label (FF-CNN, Section 2.1).
+
+    set         1: four orientations (0°, 45°, 90°, 135°) at 1, 2, 3, … cycles per image. 2: one frequency, the lowest
+                at which `classes` equidistant angles in [0°, 180°) are different modes of the image's Fourier space
+    strength    K, the share of the wave in the sum: (1 − K)·image + K·wave, then stretched to [0, 1] image by image
+
+    Which ten of set 1's twelve modes the authors took is not known; here the lowest frequencies come first.
+    """
+
+    def __init__(self, classes: int = 10, set: int = 1, strength: float = 0.35):
+        if set not in (1, 2) or not 0 < strength < 1 or classes < 2:
+            raise ValueError(f"need set 1 or 2, 0 < strength < 1 and at least 2 classes; "
+                             f"got set={set}, strength={strength}, classes={classes}")
+        self.classes, self.set, self.strength = classes, set, strength
+        self._kept: dict[tuple, Tensor] = {}  # waves by image size and device: made once, not once a step
+
+    def modes(self, height: int, width: int) -> list[tuple[int, int, int]]:
+        """Each class's mode: cycles per image downward and to the right, and phase in quarters of a turn.
+
+        Set 1 goes on with the next phase when an image of this size has no higher frequency left.
+        Raises ValueError when there is no room for so many different waves.
+        """
+        nyquist = min(height, width) // 2
+        if self.set == 1:
+            directions = [(0, 1), (1, 1), (1, 0), (1, -1)]
+            found = [(f * y, f * x, phase) for phase in range(4) for f in range(1, nyquist) for y, x in directions]
+        else:
+            angles = [math.pi * c / self.classes for c in range(self.classes)]
+            rings = ([(round(f * math.sin(a)), round(f * math.cos(a)), 0) for a in angles] for f in range(1, nyquist))
+            found = next((ring for ring in rings if len({*ring}) == self.classes), [])
+        if len(found) < self.classes:
+            raise ValueError(f"images of {height}×{width} pixels have no room for {self.classes} waves of set {self.set}")
+        return found[: self.classes]
+
+    def waves(self, height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
+        """The waves in [0, 1], float32 `(classes, 1, H, W)`: one finite mode each of an empty 2-D Fourier space."""
+        key = (height, width, str(device))
+        if key not in self._kept:
+            space = torch.zeros(self.classes, 1, height, width, dtype=torch.complex128)
+            for label, (down, right, phase) in enumerate(self.modes(height, width)):
+                space[label, 0, down, right] = height * width * (-1j) ** phase
+            self._kept[key] = ((1 + torch.fft.ifft2(space).real) / 2).float().to(device)
+        return self._kept[key]
+
+    def embed(self, images: Tensor, labels: Tensor) -> Tensor:
+        """See `LabelScheme`."""
+        return self._superpose(images, self.waves(*images.shape[2:], images.device)[labels])
+
+    def neutral(self, images: Tensor) -> Tensor:
+        """See `LabelScheme`: the mean of all waves takes the place of one."""
+        return self._superpose(images, self.waves(*images.shape[2:], images.device).mean(0, keepdim=True))
+
+    def _superpose(self, images: Tensor, waves: Tensor) -> Tensor:
+        mixed = torch.lerp(images, waves.to(images.dtype).expand_as(images), self.strength)
+        low, high = mixed.flatten(1).aminmax(dim=1)
+        low, high = low.view(-1, 1, 1, 1), high.view(-1, 1, 1, 1)
+        return (mixed - low) / (high - low)
 
 
 class Hybrids:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fftools.data import Split, to_float
+from fftools.forward_forward import ForwardForward
 from fftools.learner import Learner
 
 Scores = Callable[[Tensor], Tensor]  # float images (N, C, H, W) -> (N, classes)
@@ -29,6 +30,27 @@ def predict(scores: Scores, images: Tensor, batch_size: int = 1000, precision: s
 def accuracy(scores: Scores, split: Split, **options) -> float:
     """Share of right predictions on `split`, between 0 and 1. `options` go to `predict`."""
     return (predict(scores, split.images, **options) == split.labels).float().mean().item()
+
+
+@torch.no_grad()
+def discrimination(learner: ForwardForward, split: Split, batch_size: int = 1000, precision: str = "auto") -> list[list[float]]:
+    """How well each block tells positive from negative data: `[loss, accuracy]` per block (FF-CNN, Section 2.2).
+
+    Both kinds of data are made from `split`; the negatives take the wrong labels in turn. σ(goodness − θ) is read as the probability of
+    "positive": the loss is its binary cross-entropy, the accuracy the share of inputs on the right side of one half.
+    """
+    precision, found = resolve_precision(precision, split.images.device), []
+    for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size)):
+        images, rows, classes = to_float(images), [], learner.label.classes
+        wrong = (labels + 1 + torch.arange(len(labels), device=labels.device) % (classes - 1)) % classes
+        with precision_context(precision, images.device):
+            both = torch.cat([learner.label.embed(images, labels), learner.label.embed(images, wrong)])
+            for x in learner.activations(both):
+                positive, negative = learner.excess(x).chunk(2)
+                right = torch.cat([positive > 0, negative <= 0]).float().mean()
+                rows.append(torch.stack([learner.block_loss(positive, negative), right]) * len(labels))
+        found.append(torch.stack(rows))
+    return (sum(found) / len(split)).tolist()
 
 
 class LinearReadout(Learner):

@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from sklearn.metrics import confusion_matrix
 
 from fftools import checkpoints, data, labels, records
 from fftools.backprop import Backprop
-from fftools.blocks import mlp
+from fftools.blocks import cnn, fan_out_weights, mlp
 from fftools.fit import fit
 from fftools.forward_forward import ForwardForward
 from fftools.greedy import train_layers
 from fftools.learner import Learner
-from fftools.readout import LinearReadout, accuracy, resolve_precision
+from fftools.readout import LinearReadout, accuracy, predict, resolve_precision
 
+WATCHED = 2_000  # validation images on which a long run is watched; its verdict comes from all of them
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # torchvision's customary constants, which the article's code family uses
 
 
@@ -56,6 +58,30 @@ def choice(network: dict | None = None, **changes) -> dict:
     return ff(network, **{"train_images": 20_000, "epochs": 10, "readout_epochs": 0, "splits": ["validation"], **changes})
 
 
+def ff_cnn(width: int = 128, kernel: int = 7, network: dict | None = None, labels: dict | None = None, **changes) -> dict:
+    """Configuration of an FF-CNN at the paper's scale (Section 3.1), in the strictly local reading."""
+    base = dict(rule="ff", dataset="mnist", label="fourier", labels=dict(set=1, strength=0.35), validate_every=5,
+                blocks=dict(channels=1, widths=[width] * 3, kernel=kernel), epochs=200, batch_size=50, lr=5e-4, shift=0,
+                readout_epochs=10, splits=["validation", "test"],
+                network=dict(norm="layer", first_loss=1, first_judge=1, local=True))
+    return {**base, **changes, "network": base["network"] | (network or {}), "labels": base["labels"] | (labels or {})}
+
+
+def bp_cnn(width: int = 16, kernel: int = 5, **changes) -> dict:
+    """Configuration of the paper's backprop CNN (Section 3.1)."""
+    left_out = ("label", "labels")
+    config = {key: value for key, value in ff_cnn(width, kernel).items() if key not in left_out}
+    return config | dict(rule="bp", lr=1e-3, readout_epochs=0, network={}) | changes
+
+
+def cnn_trial(width: int = 32, kernel: int = 7, network: dict | None = None, labels: dict | None = None, **changes) -> dict:
+    """A small trial of an FF-CNN on equal budget, judged on validation images only."""
+    small = dict(train_images=10_000, epochs=10, validate_every=10, readout_epochs=0, splits=["validation"])
+    return ff_cnn(width, kernel, network, labels, **{**small, **changes})
+
+
+THROUGH = dict(local=False)  # the other reading: the cumulative loss goes back through the whole stack
+
 ARTICLE = dict(rule="article", dataset="mnist", widths=[784, 512, 512], lr=0.03, steps=1000, batch_images=20_000,
                batches=3, network=dict(goodness="mean", threshold=3.0, norm="length"))
 
@@ -72,6 +98,35 @@ STUDIES: dict[str, Study] = {
                     (ff(dict(negatives="hard"), shift=1), ff()), quick=dict(epochs=3, train_images=10_000)),
     "ff-unsupervised": Study("Learning without labels from hybrid images, 3×1000, then a linear read-out",
                              (unsupervised(shift=1), unsupervised()), quick=dict(epochs=3, train_images=10_000)),
+    "ff-cnn-choices": Study(
+        "What each choice that the FF-CNN paper leaves open is worth: 32 filters 7×7, 10,000 images, 10 epochs, validation",
+        (cnn_trial(), cnn_trial(network=THROUGH),
+         cnn_trial(network=dict(first_loss=0)), cnn_trial(network=dict(first_loss=0, first_judge=0)),
+         cnn_trial(network=THROUGH | dict(first_loss=0, first_judge=0)),
+         cnn_trial(network=dict(norm="rms")), cnn_trial(blocks=dict(channels=1, widths=[32] * 3, kernel=7, padding="same")),
+         cnn_trial(network=dict(goodness="place")), cnn_trial(network=dict(goodness="channel")),
+         cnn_trial(weights="fan-out"), cnn_trial(network=THROUGH, weights="fan-out"),
+         cnn_trial(lr=5e-5), cnn_trial(lr=2e-4), cnn_trial(lr=1e-3), cnn_trial(network=THROUGH, lr=5e-5),
+         cnn_trial(network=THROUGH, lr=2e-4), cnn_trial(network=THROUGH, lr=1e-3), cnn_trial(network=THROUGH, lr=2e-3),
+         cnn_trial(labels=dict(set=2)), cnn_trial(network=dict(negatives="hard")), cnn_trial(network=dict(loss="symmetric"))),
+        quick=dict(epochs=2, train_images=2_000)),
+    "ff-cnn-small-rates": Study(
+        "The learning rate of 16 filters 5×5 in both readings: 10,000 images, 10 epochs, validation",
+        tuple(cnn_trial(16, 5, network, lr=lr) for network in ({}, THROUGH) for lr in (5e-4, 1e-3, 2e-3, 4e-3)),
+        quick=dict(epochs=2, train_images=2_000)),
+    "ff-cnn-label-sets": Study(
+        "Appendix A in small: the four networks of Table 2 with label sets 1 and 2, 5,000 images, 8 epochs, validation",
+        tuple(cnn_trial(width, kernel, labels=dict(set=number), batch_size=batch, train_images=5_000, epochs=8)
+              for width, kernel, batch in ((32, 3, 50), (32, 7, 25), (64, 3, 50), (128, 3, 50)) for number in (1, 2)),
+        quick=dict(epochs=2, train_images=1_000)),
+    "ff-cnn-small": Study(
+        "The paper's smallest FF-CNN, 16 filters 5×5, at full length in both readings",
+        (ff_cnn(16, 5, THROUGH, lr=2e-3), ff_cnn(16, 5, lr=2e-3)), quick=dict(epochs=3, train_images=5_000)),
+    "ff-cnn": Study(
+        "The paper's best FF-CNN, 128 filters 7×7, at full length in both readings (for a GPU)",
+        (ff_cnn(network=THROUGH), ff_cnn()), quick=dict(epochs=2, train_images=2_000)),
+    "bp-cnn": Study("The paper's backprop CNN, 16 filters 5×5",
+                    (bp_cnn(),), quick=dict(epochs=3, train_images=5_000)),
     "bp-mlp": Study("The control: backpropagation through the same blocks, with and without shifts",
                     (bp(shift=1), bp()), quick=dict(epochs=3, train_images=10_000)),
 }
@@ -79,11 +134,13 @@ STUDIES: dict[str, Study] = {
 
 def build(config: dict) -> Learner:
     """The untrained learner that a configuration describes."""
-    blocks = mlp(config["widths"])
+    blocks = cnn(**config["blocks"]) if "blocks" in config else mlp(config["widths"])
+    if config.get("weights") == "fan-out":
+        fan_out_weights(blocks)
     if config["rule"] == "bp":
         return Backprop(blocks)
-    scheme = {"pixels": labels.Pixels, "hybrids": labels.Hybrids}[config["label"]]
-    return ForwardForward(blocks, scheme(), **config["network"])
+    scheme = {"pixels": labels.Pixels, "hybrids": labels.Hybrids, "fourier": labels.Fourier}[config["label"]]
+    return ForwardForward(blocks, scheme(**config.get("labels", {})), **config["network"])
 
 
 def run(study: str, config: dict, seed: int, profile: str, device="auto", progress: bool = True) -> dict:
@@ -99,7 +156,6 @@ def run(study: str, config: dict, seed: int, profile: str, device="auto", progre
         device = dataset.train.labels.device
         origin = records.provenance(dataset.name, device, resolve_precision("auto", device), time.monotonic() - started)
         records.save(study, config, seed, profile, metrics, history, origin)
-        _checkpoint(path).unlink(missing_ok=True)
     return next(r for r in records.load(study) if r["config"] == config and r["seed"] == seed)
 
 
@@ -111,14 +167,22 @@ def _mini_batch(config, seed, dataset, path, progress):
     train = dataset.train[: config.get("train_images")]
     options = dict(batch_size=config["batch_size"], seed=seed, shift=config["shift"], progress=progress)
     learner = build(config)
-    history = fit(learner, train, epochs=config["epochs"], lr=config["lr"], checkpoint=_checkpoint(path), **options)
+    every = config.get("validate_every")
+    history = fit(learner, train, epochs=config["epochs"], lr=config["lr"], checkpoint=_checkpoint(path), **options,
+                  validation=dataset.validation[:WATCHED] if every else None, validate_every=every or 1).to_dict()
     answers = _answers(learner)
     if config["readout_epochs"]:
         readout = LinearReadout(learner, dataset.classes)
         fit(readout, train, epochs=config["readout_epochs"], lr=1e-3, **options)
         answers["linear"] = readout.scores
-    return {f"{short}_{name}": accuracy(scores, getattr(dataset, split)) for name, scores in answers.items()
-            for split, short in (("validation", "val"), ("test", "test")) if split in config["splits"]}, history.to_dict()
+    metrics = {}
+    for name, scores in answers.items():
+        for split, short in (("validation", "val"), ("test", "test")):
+            if split in config["splits"]:
+                found, right = predict(scores, getattr(dataset, split).images), getattr(dataset, split).labels
+                metrics[f"{short}_{name}"] = (found == right).float().mean().item()
+                history.setdefault("confusion", {})[f"{short}_{name}"] = confusion_matrix(right.cpu(), found.cpu()).tolist()
+    return metrics, history
 
 
 def _answers(learner: Learner) -> dict:

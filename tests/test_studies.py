@@ -55,7 +55,7 @@ def test_the_articles_configuration_is_the_articles():
     learner = build({"label": "pixels"} | ARTICLE)
     assert ARTICLE["widths"] == [784, 512, 512] and ARTICLE["lr"] == 0.03 and ARTICLE["steps"] == 1000
     assert (ARTICLE["batch_images"], ARTICLE["batches"]) == (20_000, 3)
-    assert learner.mean and learner.threshold == 3.0
+    assert learner.goodness == "mean" and learner.threshold == 3.0
 
 
 def test_build_makes_what_is_described():
