@@ -144,7 +144,10 @@ def build(config: dict) -> Learner:
 
 
 def run(study: str, config: dict, seed: int, profile: str, device="auto", progress: bool = True) -> dict:
-    """Make one run and write its record, or read the record if it is there already."""
+    """Make one run and write its record, or read the record if it is there already.
+
+    The trained network stays in `runs/<study>/`, beside the folder of the records.
+    """
     path = records.path_of(study, config, seed)
     if not path.exists():
         name = f"{study} {path.stem}" if progress else None

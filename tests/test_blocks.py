@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fftools.blocks import NORMS, layer_norm, mlp, rms_norm, unit_length
+from fftools.blocks import NORMS, cnn, fan_out_weights, layer_norm, mlp, rms_norm, unit_length
 
 
 def test_mlp_has_the_asked_widths():
@@ -25,6 +25,47 @@ def test_mlp_refuses_widths_that_make_no_network(widths):
     with pytest.raises(ValueError, match="at least two positive numbers") as error:
         mlp(widths)
     assert str(widths) in str(error.value)
+
+
+@pytest.mark.parametrize("options, sizes", [
+    ({}, [22, 16, 10]), ({"padding": "same"}, [28, 28, 28]), ({"padding": "same", "pool": "max"}, [14, 7, 3]),
+    ({"padding": "same", "pool": "average"}, [14, 7, 3]),
+])
+def test_cnn_has_the_asked_widths_and_map_sizes(options, sizes):
+    x = torch.rand(2, 1, 28, 28)
+    for block, width, size in zip(cnn(1, [3, 5, 4], kernel=7, **options), [3, 5, 4], sizes, strict=True):
+        assert block[0].weight.shape == (width, x.shape[1], 7, 7)
+        x = block(x)
+        assert x.shape == (2, width, size, size) and x.min() >= 0 and x.max() > 0
+
+
+def test_pools_take_the_maximum_and_the_mean():
+    torch.manual_seed(0)
+    x = torch.rand(2, 1, 8, 8)
+    plain, largest, mean = (cnn(1, [3], 3, "same", pool)[0] for pool in (None, "max", "average"))
+    largest.load_state_dict(plain.state_dict())
+    mean.load_state_dict(plain.state_dict())
+    fours = plain(x).unfold(2, 2, 2).unfold(3, 2, 2).flatten(4)
+    torch.testing.assert_close(largest(x), fours.amax(4))
+    torch.testing.assert_close(mean(x), fours.mean(4))
+
+
+@pytest.mark.parametrize("arguments, told", [
+    ((1, [], 7), "[]"), ((1, [8, 0], 7), "[8, 0]"), ((0, [8], 7), "0, [8], 7"), ((1, [8], 4), "odd kernel"),
+    ((1, [8], 7, "full"), "'full'"), ((1, [8], 7, "same", "median"), "'median'"),
+])
+def test_cnn_refuses_what_makes_no_network(arguments, told):
+    with pytest.raises(ValueError) as error:
+        cnn(*arguments)
+    assert told in str(error.value)
+
+
+def test_fan_out_weights_have_the_named_spread():
+    torch.manual_seed(0)
+    blocks = cnn(1, [64, 64], kernel=7)
+    fan_out_weights(blocks)
+    assert blocks[1][0].weight.std().item() == pytest.approx(1 / 8, rel=0.02)
+    assert not blocks[1][0].bias.any()
 
 
 @pytest.fixture(params=[(6, 40), (6, 2, 4, 5)], ids=["vectors", "maps"])

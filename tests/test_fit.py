@@ -18,7 +18,7 @@ from fftools.data import Split
 from fftools.fit import TrainingError, cooldown_factor, fit
 from fftools.forward_forward import ForwardForward
 from fftools.labels import Pixels
-from fftools.readout import LinearReadout, accuracy
+from fftools.readout import LinearReadout, accuracy, discrimination
 
 SMALL = {"epochs": 3, "batch_size": 16, "lr": 1e-2}
 
@@ -142,8 +142,10 @@ def test_history_and_callbacks(small, noise):
     assert history.validation[-1][1] == accuracy(learner.scores, noise)
     assert history.seconds > 0 and history.precision in ("float32", "bf16")
     assert not learner.training
+    assert [epoch for epoch, *_ in history.discrimination] == [2, 4, 5]
+    assert history.discrimination[-1][1:] == discrimination(learner, noise)
     assert history.to_dict() == {"loss": history.loss, "validation": history.validation, "seconds": history.seconds,
-                                 "precision": history.precision}
+                                 "discrimination": history.discrimination, "precision": history.precision}
 
 
 def test_loss_is_the_mean_over_the_epochs_batches(small, noise):

@@ -15,7 +15,7 @@ from fftools.labels import Hybrids, Pixels
 
 
 @pytest.mark.parametrize("name, value, known", [
-    ("goodness", "max", "sum, mean"), ("norm", "batch", "length, rms, layer, none"),
+    ("goodness", "max", "sum, mean, place, channel"), ("norm", "batch", "length, rms, layer, none"),
     ("loss", "hinge", "softplus, symmetric"), ("negatives", "easy", "random, hard"),
 ])
 def test_unknown_choices_are_named(small, name, value, known):
@@ -23,10 +23,11 @@ def test_unknown_choices_are_named(small, name, value, known):
         small(**{name: value})
 
 
-@pytest.mark.parametrize("first_judge", [-1, 2])
-def test_first_judge_must_be_a_block(small, first_judge):
-    with pytest.raises(ValueError, match=rf"one of the 2 blocks \(0…1\); got {first_judge}"):
-        small(first_judge=first_judge)
+@pytest.mark.parametrize("option", ["first_judge", "first_loss"])
+@pytest.mark.parametrize("block", [-1, 2])
+def test_first_judge_and_first_loss_must_be_a_block(small, option, block):
+    with pytest.raises(ValueError, match=rf"{option} must name one of the 2 blocks \(0…1\); got {block}"):
+        small(**{option: block})
 
 
 def test_hard_negatives_need_labels():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fftools.labels import Hybrids, Pixels, blurred_masks, hard_wrong, random_wrong
+from fftools.labels import Fourier, Hybrids, Pixels, blurred_masks, hard_wrong, random_wrong
 
 
 @pytest.fixture
@@ -133,3 +133,77 @@ def test_hybrids_know_no_labels(images):
     scheme = Hybrids()
     assert scheme.positive(images, LABELS) is images and scheme.neutral(images) is images
     assert scheme.classes == 0
+
+
+# --- waves -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("size", [(28, 28), (32, 32), (28, 20)])
+def test_waves_are_cosines_of_one_mode(number, size):
+    """Against the closed form, and against the paper's recipe read backward: one mode and its mirror in Fourier space."""
+    scheme = Fourier(set=number)
+    waves, (height, width) = scheme.waves(*size), size
+    assert waves.shape == (10, 1, *size) and waves.dtype == torch.float32
+    y, x = np.mgrid[:height, :width]
+    for wave, (down, right, phase) in zip(waves, scheme.modes(*size)):
+        expected = (1 + np.cos(2 * np.pi * (down * y / height + right * x / width) - phase * np.pi / 2)) / 2
+        np.testing.assert_allclose(wave[0].numpy(), expected, atol=1e-6)
+        spectrum = np.abs(np.fft.fft2(wave[0].numpy() - 0.5)) / (height * width)
+        assert (spectrum > 0.01).sum() == 2 and spectrum[down, right] == pytest.approx(0.25, abs=1e-4)
+
+
+def test_set_1_has_four_orientations_and_three_frequencies():
+    modes = Fourier(classes=12).modes(28, 28)
+    angles = {round(float(np.degrees(np.arctan2(down, right)))) % 180 for down, right, _ in modes}
+    assert angles == {0, 45, 90, 135}
+    assert {max(abs(down), abs(right)) for down, right, _ in modes} == {1, 2, 3}
+    assert Fourier().modes(28, 28) == modes[:10]
+
+
+def test_set_2_has_one_frequency_and_ten_angles():
+    modes = Fourier(set=2).modes(28, 28)
+    angles = np.degrees([np.arctan2(down, right) for down, right, _ in modes]) % 180
+    assert np.abs(angles - 18 * np.arange(10)).max() < 6, "ten equidistant angles, as far as whole modes allow"
+    lengths = np.hypot(*np.array(modes)[:, :2].T)
+    assert lengths.min() > 3.5 and lengths.max() < 4.5
+
+
+@pytest.mark.parametrize("classes", [2, 10, 48, 100, 200])
+def test_any_number_of_classes_has_different_waves(classes):
+    waves = Fourier(classes).waves(32, 32).flatten(1)
+    assert len(waves) == classes
+    assert (torch.cdist(waves, waves) + 99 * torch.eye(classes)).min() > 5
+
+
+def test_waves_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="8×8 pixels have no room for 100 waves of set 1"):
+        Fourier(100).waves(8, 8)
+    with pytest.raises(ValueError, match="no room for 60 waves of set 2"):
+        Fourier(60, set=2).waves(32, 32)
+    for wrong in ({"set": 3}, {"strength": 0}, {"strength": 1.5}, {"classes": 1}):
+        with pytest.raises(ValueError, match=f"got .*{list(wrong)[0]}={list(wrong.values())[0]}"):
+            Fourier(**wrong)
+
+
+def test_embed_superposes_at_strength_k_and_fills_0_to_1():
+    images = torch.rand(12, 3, 28, 28) * 0.7
+    scheme, before = Fourier(strength=0.2), images.clone()
+    found = scheme.embed(images, LABELS)
+    assert torch.equal(images, before) and found.shape == images.shape
+    mixed = 0.8 * images + 0.2 * scheme.waves(28, 28)[LABELS]
+    low, high = mixed.amin((1, 2, 3), keepdim=True), mixed.amax((1, 2, 3), keepdim=True)
+    torch.testing.assert_close(found, (mixed - low) / (high - low))
+    assert (found.amin((1, 2, 3)) == 0).all() and (found.amax((1, 2, 3)) == 1).all()
+
+
+def test_positive_negative_and_neutral_waves():
+    images = torch.zeros(12, 1, 28, 28)
+    scheme = Fourier()
+    waves = scheme.waves(28, 28)
+    told = lambda found: torch.stack([(found - wave).abs().mean((1, 2, 3)) for wave in waves], 1).argmin(1)
+    assert torch.equal(told(scheme.positive(images, LABELS)), LABELS)
+    for logits in (None, torch.zeros(12, 10)):
+        assert (told(scheme.negative(images, LABELS, logits)) != LABELS).all()
+    mean = waves.mean(0)
+    torch.testing.assert_close(scheme.neutral(images), ((mean - mean.min()) / (mean.max() - mean.min())).expand(12, 1, 28, 28))

@@ -9,7 +9,7 @@ from fftools import data, records, studies
 from fftools.backprop import Backprop
 from fftools.data import Dataset, Split
 from fftools.labels import Hybrids
-from fftools.studies import ARTICLE, STUDIES, Study, build, ff, run
+from fftools.studies import ARTICLE, STUDIES, Study, bp, bp_cnn, build, ff, ff_cnn, run
 
 TINY = {"dataset": "digits", "widths": [784, 20, 20], "epochs": 2, "batch_size": 50, "lr": 3e-3, "readout_epochs": 1,
         "train_images": 500}
@@ -46,7 +46,8 @@ def test_every_named_study_can_be_built(name):
         for config in grid:
             assert json.loads(json.dumps(config)) == config, "a record must give its configuration back"
             learner = build({"label": "pixels"} | config)
-            assert len(learner.blocks) == len(config["widths"]) - 1
+            widths = config["blocks"]["widths"] if "blocks" in config else config["widths"][1:]
+            assert len(learner.blocks) == len(widths)
             assert config["dataset"] in data.NAMES and config["lr"] > 0
     assert not set(map(str, STUDIES[name].grid("quick"))) & set(map(str, STUDIES[name].grid("full")))
 
@@ -76,7 +77,7 @@ def test_a_run_gives_a_record_and_is_not_made_twice(trained):
     assert all(0 <= value <= 1 for value in found["metrics"].values())
     assert len(found["history"]["loss"]) == 2 and found["provenance"]["dataset"] == "digits"
     assert run("tiny", config, 0, "quick", progress=False) == found and len(trained) == 2
-    assert not studies._checkpoint(records.path_of("tiny", config, 0)).exists()
+    assert studies._checkpoint(records.path_of("tiny", config, 0)).exists(), "the trained weights are kept"
 
 
 def test_only_missing_runs_are_made(trained):
@@ -100,24 +101,51 @@ def test_a_run_that_broke_off_is_taken_up_again(monkeypatch):
     checkpoint = studies._checkpoint(records.path_of("tiny", config, 0))
     assert checkpoint.exists() and not records.load("tiny")
     resumed = run("tiny", config, 0, "quick", progress=False)
-    assert not checkpoint.exists()
     plain = run("other", config, 0, "quick", progress=False)
     assert resumed["metrics"] == plain["metrics"] and resumed["history"]["loss"] == plain["history"]["loss"]
 
 
+TINY_CNN = {"dataset": "digits", "blocks": {"channels": 1, "widths": [4, 4, 4], "kernel": 5}, "epochs": 2, "batch_size": 50,
+            "lr": 3e-3, "train_images": 500, "validate_every": 1}
+
+
 @pytest.mark.parametrize("config", [
-    ff(**TINY), ff(**TINY, label="hybrids"), {"rule": "bp", **TINY, "shift": 0, "readout_epochs": 0,
-                                              "splits": ["validation", "test"]},
-], ids=["ff", "hybrids", "bp"])
+    ff(**TINY), ff(**TINY, label="hybrids"), bp(**TINY) | {"readout_epochs": 0}, ff_cnn(**TINY_CNN, readout_epochs=1),
+    ff_cnn(**TINY_CNN, readout_epochs=1, network={"local": False}), bp_cnn(**TINY_CNN),
+], ids=["ff", "hybrids", "bp", "ff-cnn", "ff-cnn-through", "bp-cnn"])
 def test_no_test_label_reaches_training_or_validation(config, digits, monkeypatch):
     plain = run("plain", config, 0, "quick", progress=False)
     permuted = digits.test.labels[torch.randperm(300, generator=torch.Generator().manual_seed(0))]
     other = Dataset("digits", digits.train, digits.validation, Split(digits.test.images, permuted))
     monkeypatch.setattr(data, "load", lambda *_, **__: other)
     found = run("permuted", config, 0, "quick", progress=False)
-    assert found["history"]["loss"] == plain["history"]["loss"]
-    for name, value in plain["metrics"].items():
-        assert (found["metrics"][name] == value) == name.startswith("val"), name
+    assert all(found["history"][kind] == plain["history"][kind] for kind in ("loss", "validation", "discrimination"))
+    for name, matrix in plain["history"]["confusion"].items():
+        assert (found["history"]["confusion"][name] == matrix) == name.startswith("val"), name
+
+
+def test_a_cnns_record_holds_what_figure_3_needs():
+    """Validation and discrimination while it trains, confusion matrices whose diagonal is the accuracy."""
+    found = run("cnn", ff_cnn(**TINY_CNN, readout_epochs=1), 0, "quick", progress=False)
+    history = found["history"]
+    assert [epoch for epoch, _ in history["validation"]] == [1, 2]
+    assert all(len(blocks) == 3 and all(loss > 0 and 0 <= right <= 1 for loss, right in blocks)
+               for _, *blocks in history["discrimination"])
+    assert set(history["confusion"]) == set(found["metrics"]) == {
+        f"{split}_{name}" for split in ("val", "test") for name in ("goodness", "linear")}
+    for name, matrix in history["confusion"].items():
+        total = sum(map(sum, matrix))
+        assert sum(matrix[i][i] for i in range(10)) / total == pytest.approx(found["metrics"][name])
+
+
+def test_the_papers_networks_are_the_papers():
+    best, small = STUDIES["ff-cnn"].configs[0], STUDIES["ff-cnn-small"].configs[0]
+    assert best["blocks"] == {"channels": 1, "widths": [128] * 3, "kernel": 7} and best["labels"] == {"set": 1, "strength": 0.35}
+    assert small["blocks"]["widths"] == [16] * 3 and small["blocks"]["kernel"] == 5
+    for config in (best, small, STUDIES["bp-cnn"].configs[0]):
+        assert config["epochs"] == 200 and config["batch_size"] == 50
+    assert {config["network"]["local"] for config in STUDIES["ff-cnn"].configs} == {True, False}
+    assert STUDIES["bp-cnn"].configs[0]["lr"] == 1e-3
 
 
 def test_the_article_runs_small():
