@@ -112,7 +112,7 @@ STUDIES: dict[str, Study] = {
         quick=dict(epochs=2, train_images=2_000)),
     "ff-cnn-small-rates": Study(
         "The learning rate of 16 filters 5×5 in both readings: 10,000 images, 10 epochs, validation",
-        tuple(cnn_trial(16, 5, network, lr=lr) for network in ({}, THROUGH) for lr in (5e-4, 1e-3, 2e-3, 4e-3)),
+        tuple(cnn_trial(16, 5, network, lr=lr) for network in ({}, THROUGH) for lr in (5e-4, 1e-3, 2e-3, 4e-3, 8e-3)),
         quick=dict(epochs=2, train_images=2_000)),
     "ff-cnn-label-sets": Study(
         "Appendix A in small: the four networks of Table 2 with label sets 1 and 2, 5,000 images, 8 epochs, validation",
@@ -121,7 +121,7 @@ STUDIES: dict[str, Study] = {
         quick=dict(epochs=2, train_images=1_000)),
     "ff-cnn-small": Study(
         "The paper's smallest FF-CNN, 16 filters 5×5, at full length in both readings",
-        (ff_cnn(16, 5, THROUGH, lr=2e-3), ff_cnn(16, 5, lr=2e-3)), quick=dict(epochs=3, train_images=5_000)),
+        (ff_cnn(16, 5, THROUGH, lr=4e-3), ff_cnn(16, 5, lr=4e-3)), quick=dict(epochs=3, train_images=5_000)),
     "ff-cnn": Study(
         "The paper's best FF-CNN, 128 filters 7×7, at full length in both readings (for a GPU)",
         (ff_cnn(network=THROUGH), ff_cnn()), quick=dict(epochs=2, train_images=2_000)),
