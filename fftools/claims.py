@@ -21,7 +21,7 @@ class Claim:
     def found(self) -> list[dict]:
         """The full-scale records that answer it."""
         return [record for record in records.load(self.study, "full") if self.metric in record["metrics"]
-                and all(record["config"].get(key) == value for key, value in self.where.items())]
+                and _holds(record["config"], self.where)]
 
     def ours(self) -> str:
         """Our error in %: mean ± standard deviation over the seeds, "not run yet" without a record."""
@@ -39,12 +39,26 @@ class Claim:
         length = f"{config['epochs']} epochs" if "epochs" in config else f"{config['batches']} × {config['steps']} steps a layer"
         shift = f", shifts of ±{config['shift']} px" if config.get("shift") else ""
         hard = ", hard negatives" if config["network"].get("negatives") == "hard" else ""
-        network = "-".join(map(str, config["widths"]))
-        return (f"{origin['dataset']}, {network}, {length}{hard}{shift}, {len(found)} seed{'s' * (len(found) > 1)}, "
+        return (f"{origin['dataset']}, {_network(config)}, {length}{hard}{shift}, {len(found)} seed{'s' * (len(found) > 1)}, "
                 f"{origin['device'].split(',')[0].upper()}, {origin['precision']}")
 
 
+def _holds(config: dict, parts: dict) -> bool:
+    """Whether a configuration has these parts, at any depth."""
+    return all(_holds(config[key], part) if isinstance(part, dict) and isinstance(config.get(key), dict)
+               else config.get(key) == part for key, part in parts.items())
+
+
+def _network(config: dict) -> str:
+    blocks = config.get("blocks")
+    if blocks is None:
+        return "-".join(map(str, config["widths"]))
+    return f"{'-'.join(map(str, blocks['widths']))} filters {blocks['kernel']}×{blocks['kernel']}"
+
+
 HINTON = "Hinton 2022: 4×2000, "
+FF_CNN = "Scodellaro et al. 2025"
+THROUGH, LOCAL = ({"network": {"local": local}} for local in (False, True))  # the two readings of chapter 5
 CLAIMS = (
     Claim("The article's network, error on its last training batch", "Sherstnev 2023", 2.04, "article", "last_batch_error"),
     Claim("The article's network, test error", "Sherstnev 2023", 4.74, "article", "test_error"),
@@ -56,6 +70,11 @@ CLAIMS = (
     Claim("Learning without labels from shifted images", "", None, "ff-unsupervised", "test_linear", {"shift": 1}),
     Claim("Backpropagation through our blocks, test error", "", None, "bp-mlp", "test_accuracy", {"shift": 0}),
     Claim("Backpropagation with shifted images", "", None, "bp-mlp", "test_accuracy", {"shift": 1}),
+    Claim("Small FF-CNN, loss through the stack, validation error by goodness", FF_CNN, 1.84, "ff-cnn-small", "val_goodness", THROUGH),
+    Claim("Small FF-CNN, strictly local, validation error by goodness", FF_CNN, 1.84, "ff-cnn-small", "val_goodness", LOCAL),
+    Claim("Best FF-CNN, loss through the stack, test error by goodness", FF_CNN, 0.84, "ff-cnn", "test_goodness", THROUGH),
+    Claim("Best FF-CNN, strictly local, test error by goodness", FF_CNN, 0.84, "ff-cnn", "test_goodness", LOCAL),
+    Claim("Backprop CNN, 16 filters 5×5, validation error", FF_CNN, 0.87, "bp-cnn", "val_accuracy", {"epochs": 20}),
 )
 
 
