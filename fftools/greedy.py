@@ -16,10 +16,13 @@ def train_layers(learner: ForwardForward, positive: Tensor, negative: Tensor, op
 
     A step's gradient is that of all N pairs; on a CPU it is added up over `CHUNK` pairs at a time.
     The optimizers, one per block, are the caller's, since the article keeps their state from batch to batch.
-    Returns the losses, one list of `steps` numbers per block.
+    Returns the losses, one list of `steps` numbers per block. Raises ValueError when the optimizers do not match the
+    blocks or the learner asks for peer normalisation.
     """
     if len(optimizers) != len(learner.blocks):
         raise ValueError(f"need one optimizer per block, {len(learner.blocks)}; got {len(optimizers)}")
+    if learner.peer:
+        raise ValueError(f"peer normalisation needs mini-batches, here the batch comes in parts; got peer={learner.peer}")
     precision, history = resolve_precision(precision, positive.device), []
     chunk = CHUNK if positive.device.type == "cpu" else len(positive)
     for number, (block, optimizer) in enumerate(zip(learner.blocks, optimizers), 1):

@@ -72,16 +72,19 @@ def write_json(path: Path, content: dict) -> None:
 
 def load(study: str, profile: str | None = None) -> list[dict]:
     """All records of a study (of one profile), in a fixed order. An unreadable record raises ValueError by name."""
-    found = []
-    for path in sorted((folder() / study).glob("*.json")):
-        try:
-            record = json.loads(path.read_text())
-        except ValueError as error:
-            raise ValueError(f"record {path} is not JSON ({error}); delete it and run the study again") from error
-        if missing := KEYS - set(record):
-            raise ValueError(f"record {path} lacks {', '.join(sorted(missing))}; delete it and run the study again")
-        found.append(record)
+    found = [read(path) for path in sorted((folder() / study).glob("*.json"))]
     return [record for record in found if profile in (None, record["profile"])]
+
+
+def read(path: Path) -> dict:
+    """One record. Raises ValueError, with the file's name, when it is not JSON or lacks a part."""
+    try:
+        record = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"record {path} is not JSON ({error}); delete it and run the study again") from error
+    if missing := KEYS - set(record):
+        raise ValueError(f"record {path} lacks {', '.join(sorted(missing))}; delete it and run the study again")
+    return record
 
 
 def table(study: str, profile: str | None = None) -> pd.DataFrame:

@@ -159,7 +159,7 @@ def run(study: str, config: dict, seed: int, profile: str, device="auto", progre
         device = dataset.train.labels.device
         origin = records.provenance(dataset.name, device, resolve_precision("auto", device), time.monotonic() - started)
         records.save(study, config, seed, profile, metrics, history, origin)
-    return next(r for r in records.load(study) if r["config"] == config and r["seed"] == seed)
+    return records.read(path)
 
 
 def _checkpoint(path: Path) -> Path:

@@ -82,6 +82,13 @@ def test_one_optimizer_per_block(inputs):
         train_layers(learner, *inputs, adam(learner)[:1], 1)
 
 
+def test_peer_normalisation_is_refused(inputs):
+    learner = article_learner()
+    learner.peer = 0.03
+    with pytest.raises(ValueError, match="peer=0.03"):
+        train_layers(learner, *inputs, adam(learner), 1)
+
+
 def test_only_the_block_in_turn_is_trained(inputs, monkeypatch):
     learner = article_learner()
     optimizers = adam(learner)
