@@ -1,4 +1,4 @@
-"""Command line: `python -m fftools data mnist`, `… study list | run NAME | show NAME`, `… claims [--into FILE]`."""
+"""Command line: `python -m fftools data mnist`, `… study list | status | run NAME | show NAME`, `… claims [--into FILE]`."""
 
 import argparse
 import re
@@ -17,11 +17,15 @@ def main() -> int:
     get.add_argument("names", nargs="+", choices=data.NAMES)
     study = commands.add_parser("study", help="named grids of runs").add_subparsers(dest="action", required=True)
     study.add_parser("list", help="the studies and how many of their runs are recorded")
+    study.add_parser("status", help="runs done and missing, by study and profile")
     for action in ("run", "show"):
         sub = study.add_parser(action)
         sub.add_argument("name", choices=studies.STUDIES)
         sub.add_argument("--profile", choices=("quick", "full"), default="quick")
-        sub.add_argument("--seeds", type=int, default=1)
+    make = study.choices["run"]
+    make.add_argument("--seeds", type=int, default=1)
+    make.add_argument("--workers", type=int, default=1, help="runs at a time, sharing the cores or the GPU")
+    make.add_argument("--budget", type=float, metavar="SECONDS", help="stop cleanly before so many seconds are over")
     claim = commands.add_parser("claims", help="what the papers report beside what we measured")
     claim.add_argument("--into", type=Path, help="replace the table between <!-- claims --> and <!-- /claims --> of a file")
     arguments = parser.parse_args()
@@ -44,10 +48,12 @@ def _study(arguments) -> None:
         for name, study in studies.STUDIES.items():
             print(f"{name:24} {len(records.load(name)):3} records  {study.about}")
         return
+    if arguments.action == "status":
+        print(studies.status().to_string(index=False))
+        return
     if arguments.action == "run":
-        for seed in range(arguments.seeds):
-            for config in studies.STUDIES[arguments.name].grid(arguments.profile):
-                studies.run(arguments.name, config, seed, arguments.profile)
+        counts = studies.run_study(arguments.name, arguments.profile, arguments.seeds, arguments.workers, arguments.budget)
+        print(", ".join(f"{count} {end}" for end, count in counts.items()), file=sys.stderr)
     print(records.table(arguments.name, arguments.profile).to_string())
 
 

@@ -24,6 +24,10 @@ class TrainingError(RuntimeError):
     """Training diverged (a loss is no longer finite) or died (a block is silent on every image)."""
 
 
+class OutOfTime(RuntimeError):
+    """The next epoch would not end before the deadline; the state is saved, if a checkpoint was asked for."""
+
+
 @dataclass
 class History:
     """What happened in training: one entry per epoch, but for what was measured on validation images: there the epoch stands first."""
@@ -40,7 +44,7 @@ class History:
 
 def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: float, seed: int = 0, shift: int = 0,
         cooldown: bool = True, precision: str = "auto", validation: Split | None = None, validate_every: int = 1,
-        checkpoint: Path | str | None = None, checkpoint_seconds: float = 30.0,
+        checkpoint: Path | str | None = None, checkpoint_seconds: float = 30.0, deadline: float | None = None,
         on_epoch: Callable[[int, Learner], None] | None = None, progress: str | None = None) -> History:
     """Train `learner` in place with Adam and return what happened.
 
@@ -52,11 +56,12 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
     precision       "bf16", "float32", or "auto": bf16 where the hardware multiplies in it
     validation      every `validate_every` epochs and after the last: accuracy of `learner.scores`, FF blocks' discrimination
     checkpoint      file to save to (at most every `checkpoint_seconds`) and to resume from; removed by nobody
+    deadline        seconds since the epoch, as `time.time` counts them
     on_epoch        called with the number of finished epochs and the learner, before the first and after each epoch
     progress        a name for the progress bar; None shows none
 
     Raises ValueError for arguments that make no sense or a checkpoint of another run, TrainingError when a loss
-    is not finite any more or a block has fallen silent.
+    is not finite any more or a block has fallen silent, OutOfTime before an epoch that would overrun `deadline`.
     """
     if epochs < 1 or not lr > 0 or shift < 0 or validate_every < 1:
         raise ValueError(f"epochs and validate_every must be at least 1, lr positive, shift not negative; "
@@ -96,10 +101,13 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
                     history.discrimination.append([epoch + 1, *discrimination(learner, validation, precision=precision)])
             if on_epoch:
                 on_epoch(epoch + 1, learner)
-            if checkpoint and (last or time.monotonic() - saved >= checkpoint_seconds):
+            late = deadline is not None and not last and time.time() + time.monotonic() - started > deadline
+            if checkpoint and (last or late or time.monotonic() - saved >= checkpoint_seconds):
                 checkpoints.save(checkpoint, settings, learner=learner.state_dict(), optimizer=optimizer.state_dict(),
                                  order=order.get_state(), history=history.to_dict())
                 saved = time.monotonic()
+            if late:
+                raise OutOfTime(f"{epoch + 1} of {epochs} epochs are done, and another one would overrun the deadline")
     learner.eval()
     return history
 

@@ -1,18 +1,24 @@
-"""Named grids of runs. Each run gives one record, and only runs whose record is missing are made."""
+"""Runs of the named grids, each of which gives one record: only missing runs are made, by one or by many processes."""
 
+import os
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import torch
+from filelock import FileLock, Timeout
+from joblib import Parallel, delayed
 from sklearn.metrics import confusion_matrix
+from tqdm import tqdm
 
 from fftools import checkpoints, data, labels, records
 from fftools.backprop import Backprop
 from fftools.blocks import cnn, fan_out_weights, mlp
-from fftools.fit import fit
+from fftools.fit import OutOfTime, TrainingError, fit
 from fftools.forward_forward import ForwardForward
 from fftools.greedy import train_layers
+from fftools.grids import STUDIES
 from fftools.learner import Learner
 from fftools.readout import LinearReadout, accuracy, predict, resolve_precision
 
@@ -20,116 +26,93 @@ WATCHED = 2_000  # validation images on which a long run is watched; its verdict
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # torchvision's customary constants, which the article's code family uses
 
 
-@dataclass(frozen=True)
-class Study:
-    """What a study asks, its configurations at full scale, and what `quick` changes in each of them."""
+def run_study(name: str, profile: str = "quick", seeds: int = 1, workers: int = 1, budget: float | None = None,
+              device="auto") -> dict[str, int]:
+    """Make the missing runs of a study, `workers` at a time, and count how they ended: "done", "unfinished", "busy".
 
-    about: str
-    configs: tuple[dict, ...]
-    quick: dict
-
-    def grid(self, profile: str) -> list[dict]:
-        """The configurations of a profile, "quick" or "full"."""
-        if profile not in ("quick", "full"):
-            raise ValueError(f'profile must be "quick" or "full"; got {profile!r}')
-        return [{**config, **(self.quick if profile == "quick" else {})} for config in self.configs]
-
-
-def ff(network: dict | None = None, **changes) -> dict:
-    """Configuration of a mini-batch FF network: what study `ff-mlp-choices` found best on validation images."""
-    base = dict(rule="ff", dataset="mnist", label="pixels", widths=[784, 1000, 1000, 1000], epochs=60, batch_size=100,
-                lr=1e-3, shift=0, readout_epochs=10, splits=["validation", "test"], network=dict(norm="layer"))
-    return {**base, **changes, "network": base["network"] | (network or {})}
+    Stops cleanly before `budget` seconds are over; what is unfinished goes on from its checkpoint the next time.
+    A run that another process is making is passed over. A run that diverges or dies keeps a record which says so.
+    """
+    if seeds < 1 or workers < 1 or (budget is not None and budget <= 0):
+        raise ValueError(f"seeds, workers and budget must be positive; got {seeds}, {workers}, {budget}")
+    deadline = None if budget is None else time.time() + budget
+    todo = [run for run in runs(name, profile, seeds) if not records.path_of(name, *run).exists()]
+    threads = None if workers == 1 else max(1, (os.cpu_count() or 1) // workers)
+    jobs = (delayed(_attempt)(name, config, seed, profile, device, deadline, threads) for config, seed in todo)
+    ends = Parallel(n_jobs=workers, return_as="generator_unordered")(jobs)
+    counts = dict(done=0, unfinished=0, busy=0)
+    for end in tqdm(ends, total=len(todo), desc=f"{name}, {profile}", unit="run"):
+        counts[end] += 1
+    return counts
 
 
-def unsupervised(**changes) -> dict:
-    """Configuration of a label-free FF network under a linear read-out of all its blocks."""
-    return ff(label="hybrids", epochs=20, readout_epochs=20) | changes
+def runs(name: str, profile: str, seeds: int = 1) -> Iterator[tuple[dict, int]]:
+    """Configuration and seed of each run, the whole grid for one seed before the next."""
+    for seed in range(seeds):
+        for config in STUDIES[name].grid(profile):
+            yield config, seed
 
 
-def bp(**changes) -> dict:
-    """Configuration of the backprop control on the same blocks."""
-    config = ff(epochs=20, readout_epochs=0) | {"rule": "bp", "network": {}} | changes
-    return {key: value for key, value in config.items() if key != "label"}
+def status() -> pd.DataFrame:
+    """For each study and profile: configurations in its grid, how many have a record, records in all, and failures."""
+    rows = []
+    for name, study in STUDIES.items():
+        for profile in ("quick", "full"):
+            grid, kept = study.grid(profile), records.load(name, profile)
+            rows.append(dict(study=name, profile=profile, configurations=len(grid),
+                             recorded=sum(config in [r["config"] for r in kept] for config in grid),
+                             records=len(kept), failed=sum("failure" in r["history"] for r in kept)))
+    return pd.DataFrame(rows)
 
 
-def choice(network: dict | None = None, **changes) -> dict:
-    """A small trial on equal budget, judged on validation images only."""
-    return ff(network, **{"train_images": 20_000, "epochs": 10, "readout_epochs": 0, "splits": ["validation"], **changes})
+def _attempt(name, config, seed, profile, device, deadline, threads) -> str:
+    if threads:
+        torch.set_num_threads(threads)
+    if deadline and time.time() >= deadline:
+        return "unfinished"
+    try:
+        run(name, config, seed, profile, device, progress=threads is None, deadline=deadline, wait=False)
+    except Timeout:
+        return "busy"
+    except OutOfTime:
+        return "unfinished"
+    return "done"
 
 
-def ff_cnn(width: int = 128, kernel: int = 7, network: dict | None = None, labels: dict | None = None, **changes) -> dict:
-    """Configuration of an FF-CNN at the paper's scale (Section 3.1), in the strictly local reading."""
-    base = dict(rule="ff", dataset="mnist", label="fourier", labels=dict(set=1, strength=0.35), validate_every=5,
-                blocks=dict(channels=1, widths=[width] * 3, kernel=kernel), epochs=200, batch_size=50, lr=5e-4, shift=0,
-                readout_epochs=10, splits=["validation", "test"],
-                network=dict(norm="layer", first_loss=1, first_judge=1, local=True))
-    return {**base, **changes, "network": base["network"] | (network or {}), "labels": base["labels"] | (labels or {})}
+def run(study: str, config: dict, seed: int, profile: str, device="auto", progress: bool = True,
+        deadline: float | None = None, wait: bool = True) -> dict:
+    """Make one run and write its record, or read the record if it is there already.
+
+    One process at a time makes a run: another one waits for its record, or raises `filelock.Timeout` without `wait`.
+    Raises `fit.OutOfTime`, its state saved, when the run cannot end before `deadline` (seconds since the epoch).
+    The trained network stays in `runs/<study>/`, beside the folder of the records.
+    """
+    path = records.path_of(study, config, seed)
+    lock = _beside(path, ".lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock, timeout=-1 if wait else 0):  # the system frees it when its holder dies
+        if not path.exists():
+            _make(study, config, seed, profile, device, path, progress, deadline)
+    return records.read(path)
 
 
-def bp_cnn(width: int = 16, kernel: int = 5, **changes) -> dict:
-    """Configuration of the paper's backprop CNN (Section 3.1)."""
-    left_out = ("label", "labels")
-    config = {key: value for key, value in ff_cnn(width, kernel).items() if key not in left_out}
-    return config | dict(rule="bp", lr=1e-3, readout_epochs=0, network={}) | changes
+def _make(study, config, seed, profile, device, path, progress, deadline) -> None:
+    started = time.monotonic()
+    dataset = data.load(config["dataset"], device)
+    torch.manual_seed(seed)
+    train = _article if config["rule"] == "article" else _mini_batch
+    try:
+        metrics, history = train(config, seed, dataset, path, f"{study} {path.stem}" if progress else None, deadline)
+    except TrainingError as error:  # a finding, too: kept, so that nobody makes the same run in vain
+        metrics, history = {}, {"failure": str(error)}
+    device = dataset.train.labels.device
+    origin = records.provenance(dataset.name, device, resolve_precision("auto", device), time.monotonic() - started)
+    records.save(study, config, seed, profile, metrics, history, origin)
 
 
-def cnn_trial(width: int = 32, kernel: int = 7, network: dict | None = None, labels: dict | None = None, **changes) -> dict:
-    """A small trial of an FF-CNN on equal budget, judged on validation images only."""
-    small = dict(train_images=10_000, epochs=10, validate_every=10, readout_epochs=0, splits=["validation"])
-    return ff_cnn(width, kernel, network, labels, **{**small, **changes})
-
-
-THROUGH = dict(local=False)  # the other reading: the cumulative loss goes back through the whole stack
-
-ARTICLE = dict(rule="article", dataset="mnist", widths=[784, 512, 512], lr=0.03, steps=1000, batch_images=20_000,
-               batches=3, network=dict(goodness="mean", threshold=3.0, norm="length"))
-
-STUDIES: dict[str, Study] = {
-    "article": Study("The article's network: [784, 512, 512], layer after layer on three batches of 20,000",
-                     (ARTICLE,), quick=dict(steps=200, batch_images=2_000)),
-    "ff-mlp-choices": Study(
-        "What each choice is worth in a mini-batch FF network, 3×1000, 20,000 images, 10 epochs, on validation images",
-        (choice(), choice(dict(negatives="hard")), choice(shift=1), choice(dict(negatives="hard"), shift=1),
-         choice(dict(norm="rms")), choice(lr=3e-3), choice(dict(peer=0.03)), choice(dict(loss="symmetric")),
-         choice(dict(goodness="mean"))),
-        quick=dict(epochs=2, train_images=5_000)),
-    "ff-mlp": Study("Mini-batch FF, 3×1000: the best of the choices, and the plain rule (random negatives, no shifts)",
-                    (ff(dict(negatives="hard"), shift=1), ff()), quick=dict(epochs=3, train_images=10_000)),
-    "ff-unsupervised": Study("Learning without labels from hybrid images, 3×1000, then a linear read-out",
-                             (unsupervised(shift=1), unsupervised()), quick=dict(epochs=3, train_images=10_000)),
-    "ff-cnn-choices": Study(
-        "What each choice that the FF-CNN paper leaves open is worth: 32 filters 7×7, 10,000 images, 10 epochs, validation",
-        (cnn_trial(), cnn_trial(network=THROUGH),
-         cnn_trial(network=dict(first_loss=0)), cnn_trial(network=dict(first_loss=0, first_judge=0)),
-         cnn_trial(network=THROUGH | dict(first_loss=0, first_judge=0)),
-         cnn_trial(network=dict(norm="rms")), cnn_trial(blocks=dict(channels=1, widths=[32] * 3, kernel=7, padding="same")),
-         cnn_trial(network=dict(goodness="place")),
-         cnn_trial(weights="fan-out"), cnn_trial(network=THROUGH, weights="fan-out"),
-         cnn_trial(lr=5e-5), cnn_trial(lr=1e-3), cnn_trial(network=THROUGH, lr=5e-5), cnn_trial(network=THROUGH, lr=1e-3),
-         cnn_trial(labels=dict(set=2)), cnn_trial(network=dict(negatives="hard")), cnn_trial(network=dict(loss="symmetric")),
-         cnn_trial(network=dict(goodness="channel"))),
-        quick=dict(epochs=2, train_images=2_000)),
-    "ff-cnn-small-rates": Study(
-        "The learning rate of 16 filters 5×5 in both readings: 10,000 images, 10 epochs, validation",
-        tuple(cnn_trial(16, 5, network, lr=lr) for network in ({}, THROUGH) for lr in (5e-4, 1e-3, 2e-3, 4e-3, 8e-3)),
-        quick=dict(epochs=2, train_images=2_000)),
-    "ff-cnn-label-sets": Study(
-        "Appendix A in small: the four networks of Table 2 with label sets 1 and 2, 5,000 images, 8 epochs, validation",
-        tuple(cnn_trial(width, kernel, labels=dict(set=number), batch_size=batch, train_images=5_000, epochs=8)
-              for width, kernel, batch in ((32, 3, 50), (32, 7, 25), (64, 3, 50), (128, 3, 50)) for number in (1, 2)),
-        quick=dict(epochs=2, train_images=1_000)),
-    "ff-cnn-small": Study(
-        "The paper's smallest FF-CNN, 16 filters 5×5, at full length in both readings",
-        (ff_cnn(16, 5, THROUGH, lr=4e-3), ff_cnn(16, 5, lr=4e-3)), quick=dict(epochs=3, train_images=5_000)),
-    "ff-cnn": Study(
-        "The paper's best FF-CNN, 128 filters 7×7, at full length in both readings (for a GPU)",
-        (ff_cnn(network=THROUGH), ff_cnn()), quick=dict(epochs=2, train_images=2_000)),
-    "bp-cnn": Study("The paper's backprop CNN, 16 filters 5×5, at full length and at a tenth of it",
-                    (bp_cnn(), bp_cnn(epochs=20)), quick=dict(train_images=1_000)),
-    "bp-mlp": Study("The control: backpropagation through the same blocks, with and without shifts",
-                    (bp(shift=1), bp()), quick=dict(epochs=3, train_images=10_000)),
-}
+def _beside(path: Path, ending: str) -> Path:
+    """A file for a run's own use in `runs/<study>/`."""
+    return path.parents[2] / "runs" / path.parent.name / f"{path.stem}{ending}"
 
 
 def build(config: dict) -> Learner:
@@ -143,40 +126,18 @@ def build(config: dict) -> Learner:
     return ForwardForward(blocks, scheme(**config.get("labels", {})), **config["network"])
 
 
-def run(study: str, config: dict, seed: int, profile: str, device="auto", progress: bool = True) -> dict:
-    """Make one run and write its record, or read the record if it is there already.
-
-    The trained network stays in `runs/<study>/`, beside the folder of the records.
-    """
-    path = records.path_of(study, config, seed)
-    if not path.exists():
-        name = f"{study} {path.stem}" if progress else None
-        started = time.monotonic()
-        dataset = data.load(config["dataset"], device)
-        torch.manual_seed(seed)
-        train = _article if config["rule"] == "article" else _mini_batch
-        metrics, history = train(config, seed, dataset, path, name)
-        device = dataset.train.labels.device
-        origin = records.provenance(dataset.name, device, resolve_precision("auto", device), time.monotonic() - started)
-        records.save(study, config, seed, profile, metrics, history, origin)
-    return records.read(path)
-
-
-def _checkpoint(path: Path) -> Path:
-    return path.parents[2] / "runs" / path.parent.name / f"{path.stem}.pt"
-
-
-def _mini_batch(config, seed, dataset, path, progress):
+def _mini_batch(config, seed, dataset, path, progress, deadline):
     train = dataset.train[: config.get("train_images")]
-    options = dict(batch_size=config["batch_size"], seed=seed, shift=config["shift"], progress=progress)
+    options = dict(batch_size=config["batch_size"], seed=seed, shift=config["shift"], progress=progress,
+                   deadline=deadline)
     learner = build(config)
     every = config.get("validate_every")
-    history = fit(learner, train, epochs=config["epochs"], lr=config["lr"], checkpoint=_checkpoint(path), **options,
+    history = fit(learner, train, epochs=config["epochs"], lr=config["lr"], checkpoint=_beside(path, ".pt"), **options,
                   validation=dataset.validation[:WATCHED] if every else None, validate_every=every or 1).to_dict()
     answers = _answers(learner)
     if config["readout_epochs"]:
         readout = LinearReadout(learner, dataset.classes)
-        fit(readout, train, epochs=config["readout_epochs"], lr=1e-3, **options)
+        fit(readout, train, epochs=config["readout_epochs"], lr=1e-3, checkpoint=_beside(path, "-linear.pt"), **options)
         answers["linear"] = readout.scores
     metrics = {}
     for name, scores in answers.items():
@@ -196,7 +157,7 @@ def _answers(learner: Learner) -> dict:
     return answers if learner.softmax is None else answers | {"one_pass": learner.one_pass}
 
 
-def _article(config, seed, dataset, path, progress):
+def _article(config, seed, dataset, path, progress, deadline):
     """Three batches of the 60,000 training images; nothing is chosen, so validation images are trained on too."""
     everything = dataset.train + dataset.validation
     order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(seed))
@@ -205,18 +166,20 @@ def _article(config, seed, dataset, path, progress):
     fused = everything.labels.device.type != "mps"
     optimizers = [torch.optim.Adam(block.parameters(), lr=config["lr"], fused=fused) for block in learner.blocks]
     history, scores = [], lambda images: learner.scores(standardise(images))
-    if state := checkpoints.load(_checkpoint(path), config):
+    if state := checkpoints.load(_beside(path, ".pt"), config):
         history = state["history"]
         for part, kept in zip([learner, *optimizers], state["parts"]):
             part.load_state_dict(kept)
     batches = order.to(everything.labels.device).split(config["batch_images"])[: config["batches"]]
     for number, index in enumerate(batches[len(history):], len(history) + 1):
+        if deadline and time.time() >= deadline:
+            raise OutOfTime(f"stopped before batch {number}")
         batch = everything[index]
         images = standardise(batch.floats())
         history.append(train_layers(
             learner, learner.label.positive(images, batch.labels), learner.label.negative(images, batch.labels),
             optimizers, config["steps"], progress=progress and f"{progress}, batch {number}"))
-        checkpoints.save(_checkpoint(path), config, history=history,
+        checkpoints.save(_beside(path, ".pt"), config, history=history,
                          parts=[part.state_dict() for part in [learner, *optimizers]])
     metrics = {"last_batch_error": 1 - accuracy(scores, everything[batches[-1]]), "test_error": 1 - accuracy(scores, dataset.test),
                "train_error": 1 - accuracy(scores, everything)}

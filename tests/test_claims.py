@@ -50,7 +50,7 @@ def test_readme_shows_what_the_records_say(monkeypatch):
 
 
 def test_every_claim_asks_a_study_that_exists():
-    from fftools.studies import STUDIES
+    from fftools.grids import STUDIES
 
     for claim in claims.CLAIMS:
         configs = STUDIES[claim.study].grid("full")

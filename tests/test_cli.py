@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from fftools import __main__, data, records, studies
-from fftools.studies import Study, ff
+from fftools.grids import Study, ff
 
 TINY = ff(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0, splits=["validation"],
           train_images=200)

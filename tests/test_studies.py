@@ -1,6 +1,9 @@
 """Studies: grids of runs, of which only the missing ones are made."""
 
 import json
+import subprocess
+import sys
+import time
 
 import pytest
 import torch
@@ -8,8 +11,9 @@ import torch
 from fftools import data, records, studies
 from fftools.backprop import Backprop
 from fftools.data import Dataset, Split
+from fftools.grids import ARTICLE, STUDIES, Study, bp, bp_cnn, ff, ff_cnn
 from fftools.labels import Hybrids
-from fftools.studies import ARTICLE, STUDIES, Study, bp, bp_cnn, build, ff, ff_cnn, run
+from fftools.studies import build, run, run_study
 
 TINY = {"dataset": "digits", "widths": [784, 20, 20], "epochs": 2, "batch_size": 50, "lr": 3e-3, "readout_epochs": 1,
         "train_images": 500}
@@ -77,7 +81,7 @@ def test_a_run_gives_a_record_and_is_not_made_twice(trained):
     assert all(0 <= value <= 1 for value in found["metrics"].values())
     assert len(found["history"]["loss"]) == 2 and found["provenance"]["dataset"] == "digits"
     assert run("tiny", config, 0, "quick", progress=False) == found and len(trained) == 2
-    assert studies._checkpoint(records.path_of("tiny", config, 0)).exists(), "the trained weights are kept"
+    assert studies._beside(records.path_of("tiny", config, 0), ".pt").exists(), "the trained weights are kept"
 
 
 def test_only_missing_runs_are_made(trained):
@@ -98,7 +102,7 @@ def test_a_run_that_broke_off_is_taken_up_again(monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(studies, "LinearReadout", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         run("tiny", config, 0, "quick", progress=False)
-    checkpoint = studies._checkpoint(records.path_of("tiny", config, 0))
+    checkpoint = studies._beside(records.path_of("tiny", config, 0), ".pt")
     assert checkpoint.exists() and not records.load("tiny")
     resumed = run("tiny", config, 0, "quick", progress=False)
     plain = run("other", config, 0, "quick", progress=False)
@@ -173,3 +177,100 @@ def test_the_articles_run_goes_on_after_the_last_whole_batch(monkeypatch, tmp_pa
     assert len(calls) == 4, "batches 1 and 2 are not trained again"
     whole = run("whole", config, 0, "quick", progress=False)
     assert resumed["metrics"] == whole["metrics"] and resumed["history"] == whole["history"]
+
+
+# --- many runs ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tiny_study(monkeypatch):
+    grid = tuple(ff(**TINY | {"lr": lr, "readout_epochs": 0}) for lr in (1e-3, 2e-3, 3e-3))
+    monkeypatch.setitem(STUDIES, "tiny", Study("three rates", grid, quick={"epochs": 1}))
+    return grid
+
+
+def test_a_study_makes_what_is_missing_and_says_how_it_went(tiny_study, trained):
+    assert run_study("tiny", "full", seeds=2) == {"done": 6, "unfinished": 0, "busy": 0}
+    assert [r["seed"] for r in records.load("tiny", "full")].count(1) == 3 and len(trained) == 6
+    records.path_of("tiny", tiny_study[1], 1).unlink()
+    assert run_study("tiny", "full", seeds=2) == {"done": 1, "unfinished": 0, "busy": 0} and len(trained) == 7
+    row = studies.status().set_index(["study", "profile"]).loc[("tiny", "full")]
+    assert (row.configurations, row.recorded, row.records, row.failed) == (3, 3, 6, 0)
+
+
+@pytest.mark.parametrize("wrong", [{"seeds": 0}, {"workers": 0}, {"budget": -1.0}])
+def test_a_study_refuses_senseless_numbers(tiny_study, wrong):
+    with pytest.raises(ValueError, match=f"positive; got .*{list(wrong.values())[0]}"):
+        run_study("tiny", **wrong)
+
+
+def test_a_budget_stops_in_the_middle_of_a_run_which_then_goes_on(tiny_study, monkeypatch, trained):
+    """The clock jumps ahead after the first epoch: the run stops there, and later ends as if nothing had been."""
+    from fftools import fit as module
+
+    clock = lambda: time.monotonic() + (1000 if len(trained) else 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(studies.time, "time", lambda: 0.0)
+        patch.setattr(module.time, "time", clock)
+        assert run_study("tiny", "full", budget=500) == {"done": 0, "unfinished": 3, "busy": 0}
+    assert not records.load("tiny")
+    assert torch.load(studies._beside(records.path_of("tiny", tiny_study[0], 0), ".pt"), weights_only=True)["history"]["loss"]
+    assert run_study("tiny", "full")["done"] == 3
+    for config in tiny_study:
+        plain = run("plain", config, 0, "full", progress=False)
+        found = json.loads(records.path_of("tiny", config, 0).read_text())
+        assert (found["metrics"], found["history"]["loss"]) == (plain["metrics"], plain["history"]["loss"])
+
+
+def test_nothing_is_begun_after_the_deadline(tiny_study, monkeypatch, trained):
+    times = iter([0.0] + [100.0] * 50)
+    monkeypatch.setattr(studies.time, "time", lambda: next(times))
+    assert run_study("tiny", "full", budget=50) == {"done": 0, "unfinished": 3, "busy": 0} and not trained
+
+
+def test_a_run_in_other_hands_is_passed_over(tiny_study, trained):
+    lock = studies._beside(records.path_of("tiny", tiny_study[0], 0), ".lock")
+    lock.parent.mkdir(parents=True)
+    holder = subprocess.Popen([sys.executable, "-c", f"from filelock import FileLock; lock = FileLock({str(lock)!r}); lock.acquire(); "
+                               "print('held', flush=True); input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    holder.stdout.readline()
+    assert run_study("tiny", "full") == {"done": 2, "unfinished": 0, "busy": 1}
+    holder.kill()  # as by kill -9: the system frees what it held
+    holder.wait()
+    assert run_study("tiny", "full") == {"done": 1, "unfinished": 0, "busy": 0} and len(trained) == 3
+
+
+def test_a_run_that_diverges_keeps_a_record_that_says_so(monkeypatch):
+    grid = (ff(**TINY | {"lr": 1e30, "readout_epochs": 0}), ff(**TINY | {"readout_epochs": 0}))
+    monkeypatch.setitem(STUDIES, "tiny", Study("one of two fails", grid, quick={}))
+    assert run_study("tiny", "full")["done"] == 2, "the study goes on"
+    bad, good = (json.loads(records.path_of("tiny", config, 0).read_text()) for config in grid)
+    assert "lr=1e+30" in bad["history"]["failure"] and bad["metrics"] == {} and good["metrics"]
+    assert studies.status().set_index(["study", "profile"]).loc[("tiny", "full")].failed == 1
+
+
+SCRIPT = """
+import sys
+import torch
+torch.set_num_threads(1)
+from fftools import data, grids, studies
+digits = data.load("digits", "cpu")
+studies.data.load = lambda *_, **__: digits
+made, make = [], studies._make
+studies._make = lambda *arguments: made.append(arguments[5].stem) or make(*arguments)
+grid = tuple(grids.ff(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0,
+                      train_images=300, lr=lr / 1000) for lr in range(1, 9))
+studies.STUDIES["many"] = grids.Study("eight rates", grid, quick={})
+studies.run_study("many", "full")
+print(*made)
+"""
+
+
+def test_several_processes_make_each_run_once():
+    crowd = [subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+             for _ in range(4)]
+    said = [process.communicate() for process in crowd]
+    assert all(process.returncode == 0 for process in crowd), said
+    made = [name for out, _ in said for name in out.split()]
+    assert len(made) == len(set(made)) == 8, "each run made, and made once"
+    assert {path.stem for path in (records.folder() / "many").glob("*.json")} == set(made)

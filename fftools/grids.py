@@ -1,0 +1,115 @@
+"""The studies by name: which configurations each of them runs, at full scale and as a quick miniature."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study asks, its configurations at full scale, and what `quick` changes in each of them."""
+
+    about: str
+    configs: tuple[dict, ...]
+    quick: dict
+
+    def grid(self, profile: str) -> list[dict]:
+        """The configurations of a profile, "quick" or "full"."""
+        if profile not in ("quick", "full"):
+            raise ValueError(f'profile must be "quick" or "full"; got {profile!r}')
+        return [{**config, **(self.quick if profile == "quick" else {})} for config in self.configs]
+
+
+def ff(network: dict | None = None, **changes) -> dict:
+    """Configuration of a mini-batch FF network: what study `ff-mlp-choices` found best on validation images."""
+    base = dict(rule="ff", dataset="mnist", label="pixels", widths=[784, 1000, 1000, 1000], epochs=60, batch_size=100,
+                lr=1e-3, shift=0, readout_epochs=10, splits=["validation", "test"], network=dict(norm="layer"))
+    return {**base, **changes, "network": base["network"] | (network or {})}
+
+
+def unsupervised(**changes) -> dict:
+    """Configuration of a label-free FF network under a linear read-out of all its blocks."""
+    return ff(label="hybrids", epochs=20, readout_epochs=20) | changes
+
+
+def bp(**changes) -> dict:
+    """Configuration of the backprop control on the same blocks."""
+    config = ff(epochs=20, readout_epochs=0) | {"rule": "bp", "network": {}} | changes
+    return {key: value for key, value in config.items() if key != "label"}
+
+
+def choice(network: dict | None = None, **changes) -> dict:
+    """A small trial on equal budget, judged on validation images only."""
+    return ff(network, **{"train_images": 20_000, "epochs": 10, "readout_epochs": 0, "splits": ["validation"], **changes})
+
+
+def ff_cnn(width: int = 128, kernel: int = 7, network: dict | None = None, labels: dict | None = None, **changes) -> dict:
+    """Configuration of an FF-CNN at the paper's scale (Section 3.1), in the strictly local reading."""
+    base = dict(rule="ff", dataset="mnist", label="fourier", labels=dict(set=1, strength=0.35), validate_every=5,
+                blocks=dict(channels=1, widths=[width] * 3, kernel=kernel), epochs=200, batch_size=50, lr=5e-4, shift=0,
+                readout_epochs=10, splits=["validation", "test"],
+                network=dict(norm="layer", first_loss=1, first_judge=1, local=True))
+    return {**base, **changes, "network": base["network"] | (network or {}), "labels": base["labels"] | (labels or {})}
+
+
+def bp_cnn(width: int = 16, kernel: int = 5, **changes) -> dict:
+    """Configuration of the paper's backprop CNN (Section 3.1)."""
+    left_out = ("label", "labels")
+    config = {key: value for key, value in ff_cnn(width, kernel).items() if key not in left_out}
+    return config | dict(rule="bp", lr=1e-3, readout_epochs=0, network={}) | changes
+
+
+def cnn_trial(width: int = 32, kernel: int = 7, network: dict | None = None, labels: dict | None = None, **changes) -> dict:
+    """A small trial of an FF-CNN on equal budget, judged on validation images only."""
+    small = dict(train_images=10_000, epochs=10, validate_every=10, readout_epochs=0, splits=["validation"])
+    return ff_cnn(width, kernel, network, labels, **{**small, **changes})
+
+
+THROUGH = dict(local=False)  # the other reading: the cumulative loss goes back through the whole stack
+
+ARTICLE = dict(rule="article", dataset="mnist", widths=[784, 512, 512], lr=0.03, steps=1000, batch_images=20_000,
+               batches=3, network=dict(goodness="mean", threshold=3.0, norm="length"))
+
+STUDIES: dict[str, Study] = {
+    "article": Study("The article's network: [784, 512, 512], layer after layer on three batches of 20,000",
+                     (ARTICLE,), quick=dict(steps=200, batch_images=2_000)),
+    "ff-mlp-choices": Study(
+        "What each choice is worth in a mini-batch FF network, 3×1000, 20,000 images, 10 epochs, on validation images",
+        (choice(), choice(dict(negatives="hard")), choice(shift=1), choice(dict(negatives="hard"), shift=1),
+         choice(dict(norm="rms")), choice(lr=3e-3), choice(dict(peer=0.03)), choice(dict(loss="symmetric")),
+         choice(dict(goodness="mean"))),
+        quick=dict(epochs=2, train_images=5_000)),
+    "ff-mlp": Study("Mini-batch FF, 3×1000: the best of the choices, and the plain rule (random negatives, no shifts)",
+                    (ff(dict(negatives="hard"), shift=1), ff()), quick=dict(epochs=3, train_images=10_000)),
+    "ff-unsupervised": Study("Learning without labels from hybrid images, 3×1000, then a linear read-out",
+                             (unsupervised(shift=1), unsupervised()), quick=dict(epochs=3, train_images=10_000)),
+    "ff-cnn-choices": Study(
+        "What each choice that the FF-CNN paper leaves open is worth: 32 filters 7×7, 10,000 images, 10 epochs, validation",
+        (cnn_trial(), cnn_trial(network=THROUGH),
+         cnn_trial(network=dict(first_loss=0)), cnn_trial(network=dict(first_loss=0, first_judge=0)),
+         cnn_trial(network=THROUGH | dict(first_loss=0, first_judge=0)),
+         cnn_trial(network=dict(norm="rms")), cnn_trial(blocks=dict(channels=1, widths=[32] * 3, kernel=7, padding="same")),
+         cnn_trial(network=dict(goodness="place")),
+         cnn_trial(weights="fan-out"), cnn_trial(network=THROUGH, weights="fan-out"),
+         cnn_trial(lr=5e-5), cnn_trial(lr=1e-3), cnn_trial(network=THROUGH, lr=5e-5), cnn_trial(network=THROUGH, lr=1e-3),
+         cnn_trial(labels=dict(set=2)), cnn_trial(network=dict(negatives="hard")), cnn_trial(network=dict(loss="symmetric")),
+         cnn_trial(network=dict(goodness="channel"))),
+        quick=dict(epochs=2, train_images=2_000)),
+    "ff-cnn-small-rates": Study(
+        "The learning rate of 16 filters 5×5 in both readings: 10,000 images, 10 epochs, validation",
+        tuple(cnn_trial(16, 5, network, lr=lr) for network in ({}, THROUGH) for lr in (5e-4, 1e-3, 2e-3, 4e-3, 8e-3)),
+        quick=dict(epochs=2, train_images=2_000)),
+    "ff-cnn-label-sets": Study(
+        "Appendix A in small: the four networks of Table 2 with label sets 1 and 2, 5,000 images, 8 epochs, validation",
+        tuple(cnn_trial(width, kernel, labels=dict(set=number), batch_size=batch, train_images=5_000, epochs=8)
+              for width, kernel, batch in ((32, 3, 50), (32, 7, 25), (64, 3, 50), (128, 3, 50)) for number in (1, 2)),
+        quick=dict(epochs=2, train_images=1_000)),
+    "ff-cnn-small": Study(
+        "The paper's smallest FF-CNN, 16 filters 5×5, at full length in both readings",
+        (ff_cnn(16, 5, THROUGH, lr=4e-3), ff_cnn(16, 5, lr=4e-3)), quick=dict(epochs=3, train_images=5_000)),
+    "ff-cnn": Study(
+        "The paper's best FF-CNN, 128 filters 7×7, at full length in both readings (for a GPU)",
+        (ff_cnn(network=THROUGH), ff_cnn()), quick=dict(epochs=2, train_images=2_000)),
+    "bp-cnn": Study("The paper's backprop CNN, 16 filters 5×5, at full length and at a tenth of it",
+                    (bp_cnn(), bp_cnn(epochs=20)), quick=dict(train_images=1_000)),
+    "bp-mlp": Study("The control: backpropagation through the same blocks, with and without shifts",
+                    (bp(shift=1), bp()), quick=dict(epochs=3, train_images=10_000)),
+}
