@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 
-from fftools import claims, data, records, studies
+from fftools import claims, cluster, data, records, studies
 from fftools.fit import TrainingError
 
 
@@ -26,6 +26,8 @@ def main() -> int:
     make.add_argument("--seeds", type=int, default=1)
     make.add_argument("--workers", type=int, default=1, help="runs at a time, sharing the cores or the GPU")
     make.add_argument("--budget", type=float, metavar="SECONDS", help="stop cleanly before so many seconds are over")
+    make.add_argument("--ray", nargs="?", const="local", metavar="ADDRESS", help="spread the runs over a Ray cluster")
+    make.add_argument("--gpus", type=float, default=0.0, help="share of a GPU for each run on Ray: 0.25 puts four on a card")
     claim = commands.add_parser("claims", help="what the papers report beside what we measured")
     claim.add_argument("--into", type=Path, help="replace the table between <!-- claims --> and <!-- /claims --> of a file")
     arguments = parser.parse_args()
@@ -52,7 +54,11 @@ def _study(arguments) -> None:
         print(studies.status().to_string(index=False))
         return
     if arguments.action == "run":
-        counts = studies.run_study(arguments.name, arguments.profile, arguments.seeds, arguments.workers, arguments.budget)
+        common = arguments.name, arguments.profile, arguments.seeds
+        if arguments.ray:
+            counts = cluster.run_study(*common, arguments.ray, arguments.gpus, arguments.budget)
+        else:
+            counts = studies.run_study(*common, arguments.workers, arguments.budget)
         print(", ".join(f"{count} {end}" for end, count in counts.items()), file=sys.stderr)
     print(records.table(arguments.name, arguments.profile).to_string())
 

@@ -67,6 +67,21 @@ def test_wrong_words(call, words):
     assert status == 2 and "usage: fftools" in err
 
 
+def test_a_study_goes_to_ray_by_one_flag(call, monkeypatch):
+    asked = []
+    monkeypatch.setattr(__main__.cluster, "run_study", lambda *arguments: asked.append(arguments) or {"done": 0})
+    call("study", "run", "tiny", "--profile", "full", "--ray", "auto", "--gpus", "0.25", "--budget", "60")
+    call("study", "run", "tiny", "--ray")
+    assert asked == [("tiny", "full", 1, "auto", 0.25, 60.0), ("tiny", "quick", 1, "local", 0.0, None)]
+
+
+def test_status_counts_what_is_recorded(call):
+    call("study", "run", "tiny")
+    rows = [line.split() for line in call("study", "status")[1].splitlines()]
+    assert rows[0] == ["study", "profile", "configurations", "recorded", "records", "failed"]
+    assert rows[1:] == [["tiny", "quick", "1", "1", "1", "0"], ["tiny", "full", "1", "0", "0", "0"]]
+
+
 def test_it_starts_as_a_module():
     done = subprocess.run([sys.executable, "-m", "fftools", "data", "digits"], check=False, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.startswith("digits: 1297"), done.stderr
