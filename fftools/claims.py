@@ -36,7 +36,8 @@ class Claim:
         if not (found := self.found()):
             return ""
         config, origin = found[0]["config"], found[0]["provenance"]
-        length = f"{config['epochs']} epochs" if "epochs" in config else f"{config['batches']} × {config['steps']} steps a layer"
+        steps = f"{config.get('batches')} × {config.get('steps')} steps a layer"
+        length = f"{config['epochs']} epochs" if "epochs" in config else steps
         shift = f", shifts of ±{config['shift']} px" if config.get("shift") else ""
         hard = ", hard negatives" if config["network"].get("negatives") == "hard" else ""
         return (f"{origin['dataset']}, {_network(config)}, {length}{hard}{shift}, {len(found)} seed{'s' * (len(found) > 1)}, "
@@ -70,7 +71,8 @@ CLAIMS = (
     Claim("Learning without labels from shifted images", "", None, "ff-unsupervised", "test_linear", {"shift": 1}),
     Claim("Backpropagation through our blocks, test error", "", None, "bp-mlp", "test_accuracy", {"shift": 0}),
     Claim("Backpropagation with shifted images", "", None, "bp-mlp", "test_accuracy", {"shift": 1}),
-    Claim("Small FF-CNN, loss through the stack, validation error by goodness", FF_CNN, 1.84, "ff-cnn-small", "val_goodness", THROUGH),
+    Claim("Small FF-CNN, loss through the stack, validation error by goodness", FF_CNN, 1.84,
+          "ff-cnn-small", "val_goodness", THROUGH),
     Claim("Small FF-CNN, strictly local, validation error by goodness", FF_CNN, 1.84, "ff-cnn-small", "val_goodness", LOCAL),
     Claim("Best FF-CNN, loss through the stack, test error by goodness", FF_CNN, 0.84, "ff-cnn", "test_goodness", THROUGH),
     Claim("Best FF-CNN, strictly local, test error by goodness", FF_CNN, 0.84, "ff-cnn", "test_goodness", LOCAL),

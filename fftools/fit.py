@@ -30,11 +30,11 @@ class OutOfTime(RuntimeError):
 
 @dataclass
 class History:
-    """What happened in training: one entry per epoch, but for what was measured on validation images: there the epoch stands first."""
+    """What happened in training. What was measured on validation images begins with the number of epochs done."""
 
     loss: list[list[float]] = field(default_factory=list)  # mean of each local loss, first block to last
     validation: list[list[float]] = field(default_factory=list)  # [epoch, accuracy]
-    discrimination: list[list] = field(default_factory=list)  # [epoch, [loss, accuracy] of each block] of an FF network
+    discrimination: list[list] = field(default_factory=list)  # [epoch, *[loss, accuracy] of each block], FF only
     seconds: float = 0.0  # of training, without validation, over all resumed parts
     precision: str = "float32"
 

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from fftools.blocks import NORMS
 from fftools.learner import Learner
 
-
 SUMMED_OVER = {"sum": (1, 2), "mean": (1, 2), "place": 1, "channel": 2}  # axes of activations (N, channels, places)
 
 
@@ -108,7 +107,8 @@ class ForwardForward(Learner):
 
     def _judge(self, images: Tensor, label: int) -> Tensor:
         labels = torch.full((len(images),), label, device=images.device)
-        return sum(self.excess(x).view(len(x), -1).sum(1) for x in self.activations(self.label.embed(images, labels))[self.first_judge:])
+        judges = self.activations(self.label.embed(images, labels))[self.first_judge:]
+        return sum(self.excess(x).view(len(x), -1).sum(1) for x in judges)
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:

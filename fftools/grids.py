@@ -97,10 +97,11 @@ STUDIES: dict[str, Study] = {
         tuple(cnn_trial(16, 5, network, lr=lr) for network in ({}, THROUGH) for lr in (5e-4, 1e-3, 2e-3, 4e-3, 8e-3)),
         quick=dict(epochs=2, train_images=2_000)),
     "ff-cnn-label-sets": Study(
-        "Appendix A in small: the four networks of Table 2 with label sets 1 and 2, 5,000 images, 8 epochs, validation",
-        tuple(cnn_trial(width, kernel, labels=dict(set=number), batch_size=batch, train_images=5_000, epochs=8)
+        "Appendix A in small: the four networks of Table 2 with label sets 1 and 2, 2,000 images, 6 epochs, validation",
+        tuple(cnn_trial(width, kernel, labels=dict(set=number), batch_size=batch, train_images=2_000,
+                        validation_images=2_000, epochs=6)
               for width, kernel, batch in ((32, 3, 50), (32, 7, 25), (64, 3, 50), (128, 3, 50)) for number in (1, 2)),
-        quick=dict(epochs=2, train_images=1_000)),
+        quick=dict(epochs=2, train_images=500)),
     "ff-cnn-small": Study(
         "The paper's smallest FF-CNN, 16 filters 5×5, at full length in both readings",
         (ff_cnn(16, 5, THROUGH, lr=4e-3), ff_cnn(16, 5, lr=4e-3)), quick=dict(epochs=3, train_images=5_000)),

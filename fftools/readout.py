@@ -33,11 +33,13 @@ def accuracy(scores: Scores, split: Split, **options) -> float:
 
 
 @torch.no_grad()
-def discrimination(learner: ForwardForward, split: Split, batch_size: int = 1000, precision: str = "auto") -> list[list[float]]:
+def discrimination(learner: ForwardForward, split: Split, batch_size: int = 1000,
+                   precision: str = "auto") -> list[list[float]]:
     """How well each block tells positive from negative data: `[loss, accuracy]` per block (FF-CNN, Section 2.2).
 
-    Both kinds of data are made from `split`; the negatives take the wrong labels in turn. σ(goodness − θ) is read as the probability of
-    "positive": the loss is its binary cross-entropy, the accuracy the share of inputs on the right side of one half.
+    Both kinds of data are made from `split`; the negatives take the wrong labels in turn. σ(goodness − θ) is read as
+    the probability of "positive": the loss is its binary cross-entropy, the accuracy the share of inputs on the right
+    side of one half.
     """
     precision, found = resolve_precision(precision, split.images.device), []
     for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size)):

@@ -143,7 +143,8 @@ def _mini_batch(config, seed, dataset, path, progress, deadline):
     for name, scores in answers.items():
         for split, short in (("validation", "val"), ("test", "test")):
             if split in config["splits"]:
-                found, right = predict(scores, getattr(dataset, split).images), getattr(dataset, split).labels
+                asked = getattr(dataset, split)[: config.get(f"{split}_images")]
+                found, right = predict(scores, asked.images), asked.labels
                 metrics[f"{short}_{name}"] = (found == right).float().mean().item()
                 history.setdefault("confusion", {})[f"{short}_{name}"] = confusion_matrix(right.cpu(), found.cpu()).tolist()
     return metrics, history
@@ -181,8 +182,8 @@ def _article(config, seed, dataset, path, progress, deadline):
             optimizers, config["steps"], progress=progress and f"{progress}, batch {number}"))
         checkpoints.save(_beside(path, ".pt"), config, history=history,
                          parts=[part.state_dict() for part in [learner, *optimizers]])
-    metrics = {"last_batch_error": 1 - accuracy(scores, everything[batches[-1]]), "test_error": 1 - accuracy(scores, dataset.test),
-               "train_error": 1 - accuracy(scores, everything)}
+    metrics = {"last_batch_error": 1 - accuracy(scores, everything[batches[-1]]),
+               "test_error": 1 - accuracy(scores, dataset.test), "train_error": 1 - accuracy(scores, everything)}
     learner.first_judge = 1  # the article's variant: the first layer has no say
     metrics["test_error_without_first"] = 1 - accuracy(scores, dataset.test)
     return metrics, {"loss": [[block[::10] for block in batch] for batch in history]}

@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
-import notebooks as tool
+import notebooks as tool  # noqa: E402
 
 HTML = ROOT / "_build" / "html"
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -224,7 +224,8 @@ def test_the_repository_address_is_the_same_everywhere():
     assert config["repository"]["url"] == ADDRESS
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text("utf8"))["repository-code"] == ADDRESS
     slug = ADDRESS.removeprefix("https://github.com/")
-    colab = re.findall(r"colab\.research\.google\.com/github/([\w-]+/[\w-]+)/blob/main/(\S+?)\)", (ROOT / "README.md").read_text("utf8"))
+    readme = (ROOT / "README.md").read_text("utf8")
+    colab = re.findall(r"colab\.research\.google\.com/github/([\w-]+/[\w-]+)/blob/main/(\S+?)\)", readme)
     assert {(slug, f"notebooks/{path.name}") for path in CHAPTERS} == set(colab)
 
 
@@ -234,6 +235,11 @@ def test_the_books_environment_is_one_the_package_allows():
     pinned = {pin.name.lower(): next(iter(pin.specifier)).version for pin in pins}
     for wanted in map(Requirement, PROJECT["dependencies"]):
         assert wanted.specifier.contains(pinned[wanted.name.lower()]), wanted
+
+
+def test_the_code_is_tidy():
+    said = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", "."], cwd=ROOT, capture_output=True, text=True)
+    assert said.returncode == 0, said.stdout
 
 
 def test_make_names_its_commands():

@@ -144,7 +144,8 @@ def test_a_cnns_record_holds_what_figure_3_needs():
 
 def test_the_papers_networks_are_the_papers():
     best, small = STUDIES["ff-cnn"].configs[0], STUDIES["ff-cnn-small"].configs[0]
-    assert best["blocks"] == {"channels": 1, "widths": [128] * 3, "kernel": 7} and best["labels"] == {"set": 1, "strength": 0.35}
+    assert best["blocks"] == {"channels": 1, "widths": [128] * 3, "kernel": 7}
+    assert best["labels"] == {"set": 1, "strength": 0.35}
     assert small["blocks"]["widths"] == [16] * 3 and small["blocks"]["kernel"] == 5
     for config in (best, small, STUDIES["bp-cnn"].configs[0]):
         assert config["epochs"] == 200 and config["batch_size"] == 50
@@ -231,8 +232,8 @@ def test_nothing_is_begun_after_the_deadline(tiny_study, monkeypatch, trained):
 def test_a_run_in_other_hands_is_passed_over(tiny_study, trained):
     lock = studies._beside(records.path_of("tiny", tiny_study[0], 0), ".lock")
     lock.parent.mkdir(parents=True)
-    holder = subprocess.Popen([sys.executable, "-c", f"from filelock import FileLock; lock = FileLock({str(lock)!r}); lock.acquire(); "
-                               "print('held', flush=True); input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    hold = f"from filelock import FileLock\nlock = FileLock({str(lock)!r})\nlock.acquire()\nprint('held', flush=True)\ninput()"
+    holder = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     holder.stdout.readline()
     assert run_study("tiny", "full") == {"done": 2, "unfinished": 0, "busy": 1}
     holder.kill()  # as by kill -9: the system frees what it held
