@@ -37,12 +37,13 @@ def sliders(draw: Callable[..., np.ndarray], *, alt: str, width: int = 280, **ax
         f'<input type="range" min="0" max="{len(values) - 1}" value="{len(values) // 2}" style="flex:1;min-width:4rem">'
         '<output style="min-width:3.5rem"></output></label>'
         for axis, values in axes.items())
-    told = json.dumps({"frames": frames, "alt": alt, "axes": list(axes), "values": [list(map(str, v)) for v in axes.values()]})
+    told = json.dumps({"frames": frames, "alt": alt, "axes": list(axes),
+                       "values": [list(map(str, values)) for values in axes.values()]}).replace("</", "<\\/")
     return HTML(f"""<div id="{name}" style="max-width:{width + 120}px;padding:.4rem">
 <img alt="{escape(alt)}" src="data:image/png;base64,{frames[0]}"
  style="width:{width}px;max-width:100%;image-rendering:pixelated;background:#fff">{rows}</div>
 <script>(() => {{
-  const root = document.getElementById("{name}"), told = {told.replace("</", "<\\/")};
+  const root = document.getElementById("{name}"), told = {told};
   const inputs = [...root.querySelectorAll("input")], picture = root.querySelector("img");
   const show = () => {{
     let frame = 0, values = [];
