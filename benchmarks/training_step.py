@@ -175,7 +175,7 @@ def compare(learner, layers, train: Split) -> None:
     x, wrong = part.floats().flatten(1), (part.labels + 1) % 10
     positive, negative = overlay(x, part.labels), overlay(x, wrong)
     scheme = learner.label
-    for layer, block, loss in zip(layers, learner.blocks, learner.contrast(
+    for layer, _, loss in zip(layers, learner.blocks, learner.contrast(
             scheme.embed(part.floats(), part.labels), scheme.embed(part.floats(), wrong))):
         expected = layer.loss(positive, negative)
         assert torch.allclose(loss, expected, rtol=1e-4), f"not the same rule: {loss.item()} and {expected.item()}"

@@ -94,7 +94,7 @@ STUDIES: dict[str, Study] = {
         quick=dict(epochs=2, train_images=2_000)),
     "ff-cnn-small-rates": Study(
         "The learning rate of 16 filters 5×5 in both readings: 10,000 images, 10 epochs, validation",
-        tuple(cnn_trial(16, 5, network, lr=lr) for network in ({}, THROUGH) for lr in (5e-4, 1e-3, 2e-3, 4e-3, 8e-3)),
+        tuple(cnn_trial(16, 5, network, lr=lr) for network in ({}, THROUGH) for lr in (5e-4, 1e-3, 2e-3, 4e-3)),
         quick=dict(epochs=2, train_images=2_000)),
     "ff-cnn-label-sets": Study(
         "Appendix A in small: the four networks of Table 2 with label sets 1 and 2, 2,000 images, 6 epochs, validation",
