@@ -74,6 +74,8 @@ CLAIMS = (
     Claim("Small FF-CNN, loss through the stack, validation error by goodness", FF_CNN, 1.84,
           "ff-cnn-small", "val_goodness", THROUGH),
     Claim("Small FF-CNN, strictly local, validation error by goodness", FF_CNN, 1.84, "ff-cnn-small", "val_goodness", LOCAL),
+    Claim("FF-CNN, 32 filters 7×7, strictly local, validation error by goodness", FF_CNN + ", batch 25, 200 epochs", 1.28,
+          "ff-cnn-wide", "val_goodness", LOCAL),
     Claim("Best FF-CNN, loss through the stack, test error by goodness", FF_CNN, 0.84, "ff-cnn", "test_goodness", THROUGH),
     Claim("Best FF-CNN, strictly local, test error by goodness", FF_CNN, 0.84, "ff-cnn", "test_goodness", LOCAL),
     Claim("Backprop CNN, 16 filters 5×5, validation error", FF_CNN, 0.87, "bp-cnn", "val_accuracy", {"epochs": 20}),

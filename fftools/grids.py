@@ -105,6 +105,9 @@ STUDIES: dict[str, Study] = {
     "ff-cnn-small": Study(
         "The paper's smallest FF-CNN, 16 filters 5×5, at full length in both readings",
         (ff_cnn(16, 5, THROUGH, lr=4e-3), ff_cnn(16, 5, lr=4e-3)), quick=dict(epochs=3, train_images=5_000)),
+    "ff-cnn-wide": Study(
+        "A wider FF-CNN than the smallest, 32 filters 7×7 on all images, for as long as two CPU cores allow",
+        (ff_cnn(32, 7, lr=1e-3, epochs=12, validate_every=2),), quick=dict(epochs=2, train_images=2_000)),
     "ff-cnn": Study(
         "The paper's best FF-CNN, 128 filters 7×7, at full length in both readings (for a GPU)",
         (ff_cnn(network=THROUGH), ff_cnn()), quick=dict(epochs=2, train_images=2_000)),
