@@ -50,6 +50,7 @@ def sliders(draw: Callable[..., np.ndarray], *, alt: str, width: int = 280, **ax
     inputs.forEach((input, axis) => {{
       frame = frame * told.values[axis].length + Number(input.value);
       input.nextElementSibling.textContent = told.values[axis][input.value];
+      input.setAttribute("aria-valuetext", told.values[axis][input.value]);
       values.push(told.axes[axis] + " " + told.values[axis][input.value]);
     }});
     picture.src = "data:image/png;base64," + told.frames[frame];

@@ -31,6 +31,7 @@ def test_every_combination_has_its_frame_in_the_order_in_which_the_page_counts()
 def test_it_is_usable_without_a_kernel_or_a_network_and_named_for_those_who_do_not_see():
     html = sliders(lambda k: np.zeros((2, 2)), alt='a "quoted" < picture', k=[1, 2, 3]).data
     assert html.count('<input type="range"') == 1 and "<label" in html and "http" not in html
+    assert '"aria-valuetext", told.values' in html  # a screen reader says the value, not its number in the list
     assert 'alt="a &quot;quoted&quot; &lt; picture"' in html
 
 
