@@ -17,6 +17,7 @@ from fftools.forward_forward import ForwardForward
 from fftools.learner import Learner
 from fftools.readout import accuracy, discrimination, precision_context, resolve_precision
 
+OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 CAPTURE_AFTER = 3  # eager steps before a CUDA graph is captured: libraries set themselves up in them
 
 
@@ -42,15 +43,17 @@ class History:
         return asdict(self)
 
 
-def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: float, seed: int = 0, shift: int = 0,
-        cooldown: bool = True, precision: str = "auto", validation: Split | None = None, validate_every: int = 1,
-        checkpoint: Path | str | None = None, checkpoint_seconds: float = 30.0, deadline: float | None = None,
-        on_epoch: Callable[[int, Learner], None] | None = None, progress: str | None = None) -> History:
-    """Train `learner` in place with Adam and return what happened.
+def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: float, optimizer: str = "adam",
+        seed: int = 0, shift: int = 0, cooldown: bool = True, precision: str = "auto", validation: Split | None = None,
+        validate_every: int = 1, checkpoint: Path | str | None = None, checkpoint_seconds: float = 30.0,
+        deadline: float | None = None, on_epoch: Callable[[int, Learner], None] | None = None,
+        progress: str | None = None) -> History:
+    """Train `learner` in place and return what happened.
 
     Each loss of `learner.local_losses` is back-propagated before the next is asked for; one optimizer step per batch.
 
     lr              constant over the first half of the epochs, then falling linearly if `cooldown` (Hinton's code)
+    optimizer       "adam", or "sgd" with momentum 0.9
     seed            of batch order, shifts and negatives; equal seeds on one machine give equal weights, bit for bit
     shift           random shift of the training images, in pixels
     precision       "bf16", "float32", or "auto": bf16 where the hardware multiplies in it
@@ -66,10 +69,12 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
     if epochs < 1 or not lr > 0 or shift < 0 or validate_every < 1:
         raise ValueError(f"epochs and validate_every must be at least 1, lr positive, shift not negative; "
                          f"got epochs={epochs}, validate_every={validate_every}, lr={lr}, shift={shift}")
+    if optimizer not in OPTIMIZERS:
+        raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}; got {optimizer!r}")
     device = train.labels.device
     precision = resolve_precision(precision, device)
     _keep_freed_memory()
-    settings = dict(epochs=epochs, batch_size=batch_size, lr=lr, seed=seed, shift=shift, cooldown=cooldown,
+    settings = dict(epochs=epochs, batch_size=batch_size, lr=lr, optimizer=optimizer, seed=seed, shift=shift, cooldown=cooldown,
                     precision=precision, images=len(train))
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
@@ -77,7 +82,7 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
         _materialise(learner, train)
         if device.type == "cuda":
             learner.to(memory_format=torch.channels_last)  # on a CPU it was no faster
-        optimizer = _adam(learner, lr, device)
+        optimizer = _optimizer(optimizer, learner, lr, device)
         order = torch.Generator().manual_seed(seed)
         history, step = History(precision=precision), _Step(learner, optimizer, precision, device)
         done = _resume(checkpoints.load(checkpoint, settings), checkpoint, learner, optimizer, order, history)
@@ -185,11 +190,12 @@ def _materialise(learner: Learner, train: Split) -> None:
             pass
 
 
-def _adam(learner: Learner, lr: float, device: torch.device) -> torch.optim.Optimizer:
+def _optimizer(name: str, learner: Learner, lr: float, device: torch.device) -> torch.optim.Optimizer:
     cuda = device.type == "cuda"
     rate = torch.tensor(lr, device=device) if cuda else lr  # a captured graph reads the rate from the device
+    options = dict(capturable=cuda) if name == "adam" else dict(momentum=0.9)
     parameters = [p for p in learner.parameters() if p.requires_grad]
-    return torch.optim.Adam(parameters, lr=rate, fused=device.type != "mps", capturable=cuda)
+    return OPTIMIZERS[name](parameters, lr=rate, fused=device.type != "mps", **options)
 
 
 def _set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:

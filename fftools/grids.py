@@ -65,6 +65,20 @@ def cnn_trial(width: int = 32, kernel: int = 7, network: dict | None = None, lab
 
 THROUGH = dict(local=False)  # the other reading: the cumulative loss goes back through the whole stack
 
+
+def searched(width: int = 128, kernel: int = 7, network: dict | None = None, labels: dict | None = None, **changes) -> dict:
+    """An FF-CNN of the paper's search (Section 3.2): judged on validation images only, as there."""
+    return ff_cnn(width, kernel, network, labels, **{"splits": ["validation"], **changes})
+
+
+def stack(*widths: int, kernel: int, pool: bool = False) -> dict:
+    """Blocks with these widths. A pooled map is padded: unpadded 7×7 filters leave nothing to convolve after two poolings."""
+    return dict(channels=1, widths=list(widths), kernel=kernel) | (dict(padding="same", pool="max") if pool else {})
+
+
+# What a miniature of the search changes: 240 steps of 50 images.
+MINIATURE = dict(train_images=2_000, validation_images=1_000, epochs=6, lr=2e-3, readout_epochs=6, validate_every=None)
+WIDTHS, KERNELS = (16, 32, 64, 128), (3, 5, 7)
 ARTICLE = dict(rule="article", dataset="mnist", widths=[784, 512, 512], lr=0.03, steps=1000, batch_images=20_000,
                batches=3, network=dict(goodness="mean", threshold=3.0, norm="length"))
 
@@ -96,21 +110,56 @@ STUDIES: dict[str, Study] = {
         "The learning rate of 16 filters 5×5 in both readings: 10,000 images, 10 epochs, validation",
         tuple(cnn_trial(16, 5, network, lr=lr) for network in ({}, THROUGH) for lr in (5e-4, 1e-3, 2e-3, 4e-3)),
         quick=dict(epochs=2, train_images=2_000)),
-    "ff-cnn-label-sets": Study(
-        "Appendix A in small: the four networks of Table 2 with label sets 1 and 2, 2,000 images, 6 epochs, validation",
-        tuple(cnn_trial(width, kernel, labels=dict(set=number), batch_size=batch, train_images=2_000,
-                        validation_images=2_000, epochs=6)
-              for width, kernel, batch in ((32, 3, 50), (32, 7, 25), (64, 3, 50), (128, 3, 50)) for number in (1, 2)),
-        quick=dict(epochs=2, train_images=500)),
     "ff-cnn-small": Study(
         "The paper's smallest FF-CNN, 16 filters 5×5, at full length in both readings",
         (ff_cnn(16, 5, THROUGH, lr=4e-3), ff_cnn(16, 5, lr=4e-3)), quick=dict(epochs=3, train_images=5_000)),
     "ff-cnn-wide": Study(
-        "A wider FF-CNN than the smallest, 32 filters 7×7 on all images, for as long as two CPU cores allow",
-        (ff_cnn(32, 7, lr=1e-3, epochs=12, validate_every=2),), quick=dict(epochs=2, train_images=2_000)),
+        "A wider FF-CNN in both readings, 32 filters 7×7 on all images, for as long as two CPU cores allow",
+        (ff_cnn(32, 7, lr=1e-3, epochs=40), ff_cnn(32, 7, THROUGH, lr=1e-3, epochs=40)),
+        quick=dict(epochs=2, train_images=2_000)),
     "ff-cnn": Study(
         "The paper's best FF-CNN, 128 filters 7×7, at full length in both readings (for a GPU)",
         (ff_cnn(network=THROUGH), ff_cnn()), quick=dict(epochs=2, train_images=2_000)),
+    "ff-cnn-filters": Study(
+        "Figure 3A: 16 to 128 filters 7×7 in both readings",
+        tuple(searched(width, network=dict(local=local)) for local in (True, False) for width in WIDTHS), quick=MINIATURE),
+    "bp-cnn-filters": Study(
+        "Figure 3A: 16 to 128 filters 7×7 by backpropagation",
+        tuple(bp_cnn(width, 7, splits=["validation"]) for width in WIDTHS),
+        quick=dict(train_images=2_000, validation_images=1_000, epochs=6, validate_every=None)),
+    "ff-cnn-batches": Study(
+        "Figure 4A: filters of 3×3, 5×5 and 7×7 at batches of 25, 50 and 100 images, 128 filters",
+        tuple(searched(128, kernel, batch_size=batch) for kernel in KERNELS for batch in (25, 50, 100)), quick=MINIATURE),
+    "ff-cnn-kernels": Study(
+        "Figure 4B: filters of 3×3, 5×5 and 7×7, 16 to 128 of them",
+        tuple(searched(width, kernel) for kernel in KERNELS for width in WIDTHS), quick=MINIATURE),
+    "ff-cnn-readouts": Study(
+        "Table 1: goodness against the linear classifier for three networks",
+        (searched(), searched(128, 5), searched(128, 3, batch_size=25)), quick=MINIATURE),
+    "ff-cnn-strength": Study(
+        "Figure 5: label strength K from 15 to 55 % for 32, 64 and 128 filters 7×7 at batches of 25 and 50",
+        tuple(searched(width, labels=dict(strength=strength), batch_size=batch)
+              for width in (32, 64, 128) for batch in (25, 50) for strength in (0.15, 0.25, 0.35, 0.45, 0.55)),
+        quick=MINIATURE),
+    "ff-cnn-label-sets": Study(
+        "Table 2: label sets 1 and 2 for four networks",
+        tuple(searched(width, kernel, labels=dict(set=number), batch_size=batch)
+              for width, kernel, batch in ((32, 3, 50), (32, 7, 25), (64, 3, 50), (128, 3, 50)) for number in (1, 2)),
+        quick=MINIATURE),
+    "ff-cnn-first-layer": Study(
+        "Figure 9: the first layer left out of loss and goodness, or in both, in both readings",
+        tuple(searched(network=dict(local=local, first_loss=first, first_judge=first))
+              for local in (True, False) for first in (1, 0)), quick=MINIATURE | dict(validate_every=1)),
+    "ff-cnn-pooling": Study(
+        "Table 3: five networks without pooling, and with max pooling (and padding, which pooling of 7×7 filters needs)",
+        tuple(searched(blocks=stack(*widths, kernel=kernel, pool=pool))
+              for widths, kernel in (([128] * 3, 7), ([16] * 3, 5), ([64] * 3, 3), ([32, 64, 128], 7), ([16, 32, 64], 7))
+              for pool in (False, True)), quick=MINIATURE),
+    "ff-cnn-optimizers": Study(
+        "Section 3.2: Adam against SGD (momentum 0.9), each over a range of learning rates, 32 filters 7×7",
+        tuple(searched(32, optimizer=name, lr=lr) for name, rates in
+              (("adam", (5e-6, 5e-5, 5e-4, 5e-3)), ("sgd", (1e-3, 1e-2, 1e-1, 1.0))) for lr in rates),
+        quick={key: value for key, value in MINIATURE.items() if key != "lr"}),
     "bp-cnn": Study("The paper's backprop CNN, 16 filters 5×5, at full length and at a tenth of it",
                     (bp_cnn(), bp_cnn(epochs=20)), quick=dict(train_images=1_000)),
     "bp-mlp": Study("The control: backpropagation through the same blocks, with and without shifts",

@@ -132,8 +132,9 @@ def _mini_batch(config, seed, dataset, path, progress, deadline):
                    deadline=deadline)
     learner = build(config)
     every = config.get("validate_every")
-    history = fit(learner, train, epochs=config["epochs"], lr=config["lr"], checkpoint=_beside(path, ".pt"), **options,
-                  validation=dataset.validation[:WATCHED] if every else None, validate_every=every or 1).to_dict()
+    watched = dataset.validation[:min(WATCHED, config.get("validation_images", WATCHED))] if every else None
+    history = fit(learner, train, epochs=config["epochs"], lr=config["lr"], optimizer=config.get("optimizer", "adam"),
+                  checkpoint=_beside(path, ".pt"), validation=watched, validate_every=every or 1, **options).to_dict()
     answers = _answers(learner)
     if config["readout_epochs"]:
         readout = LinearReadout(learner, dataset.classes)
