@@ -77,7 +77,7 @@ def stack(*widths: int, kernel: int, pool: bool = False) -> dict:
 
 
 # What a miniature of the search changes: 240 steps of 50 images.
-MINIATURE = dict(train_images=2_000, validation_images=1_000, epochs=6, lr=2e-3, readout_epochs=6, validate_every=None)
+MINIATURE = dict(train_images=2_000, validation_images=1_000, epochs=6, lr=1e-3, readout_epochs=4, validate_every=None)
 WIDTHS, KERNELS = (16, 32, 64, 128), (3, 5, 7)
 ARTICLE = dict(rule="article", dataset="mnist", widths=[784, 512, 512], lr=0.03, steps=1000, batch_images=20_000,
                batches=3, network=dict(goodness="mean", threshold=3.0, norm="length"))
@@ -126,7 +126,7 @@ STUDIES: dict[str, Study] = {
     "bp-cnn-filters": Study(
         "Figure 3A: 16 to 128 filters 7×7 by backpropagation",
         tuple(bp_cnn(width, 7, splits=["validation"]) for width in WIDTHS),
-        quick=dict(train_images=2_000, validation_images=1_000, epochs=6, validate_every=None)),
+        quick={key: value for key, value in MINIATURE.items() if key != "readout_epochs"}),
     "ff-cnn-batches": Study(
         "Figure 4A: filters of 3×3, 5×5 and 7×7 at batches of 25, 50 and 100 images, 128 filters",
         tuple(searched(128, kernel, batch_size=batch) for kernel in KERNELS for batch in (25, 50, 100)), quick=MINIATURE),
@@ -149,7 +149,7 @@ STUDIES: dict[str, Study] = {
     "ff-cnn-first-layer": Study(
         "Figure 9: the first layer left out of loss and goodness, or in both, in both readings",
         tuple(searched(network=dict(local=local, first_loss=first, first_judge=first))
-              for local in (True, False) for first in (1, 0)), quick=MINIATURE | dict(validate_every=1)),
+              for local in (True, False) for first in (1, 0)), quick=MINIATURE),
     "ff-cnn-pooling": Study(
         "Table 3: five networks without pooling, and with max pooling (and padding, which pooling of 7×7 filters needs)",
         tuple(searched(blocks=stack(*widths, kernel=kernel, pool=pool))

@@ -62,6 +62,15 @@ def save(study: str, config: dict, seed: int, profile: str, metrics: dict, histo
     return path
 
 
+def share(path: Path, study: str, profile: str) -> bool:
+    """Take over the record of the same run from another study, if one has it; whether there was one."""
+    for other in folder().glob(f"*/{path.name}"):
+        if (record := read(other))["profile"] == profile:
+            write_json(path, record | {"study": study})
+            return True
+    return False
+
+
 def write_json(path: Path, content: dict) -> None:
     """Write JSON whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)

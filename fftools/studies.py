@@ -83,15 +83,14 @@ def run(study: str, config: dict, seed: int, profile: str, device="auto", progre
         deadline: float | None = None, wait: bool = True) -> dict:
     """Make one run and write its record, or read the record if it is there already.
 
+    A run that two studies have in common is made once: the second takes over the record of the first.
     One process at a time makes a run: another one waits for its record, or raises `filelock.Timeout` without `wait`.
     Raises `fit.OutOfTime`, its state saved, when the run cannot end before `deadline` (seconds since the epoch).
     The trained network stays in `runs/<study>/`, beside the folder of the records.
     """
     path = records.path_of(study, config, seed)
-    lock = _beside(path, ".lock")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock, timeout=-1 if wait else 0):  # the system frees it when its holder dies
-        if not path.exists():
+    with FileLock(lock_of(path), timeout=-1 if wait else 0):  # the system frees it when its holder dies
+        if not path.exists() and not records.share(path, study, profile):
             _make(study, config, seed, profile, device, path, progress, deadline)
     return records.read(path)
 
@@ -108,6 +107,13 @@ def _make(study, config, seed, profile, device, path, progress, deadline) -> Non
     device = dataset.train.labels.device
     origin = records.provenance(dataset.name, device, resolve_precision("auto", device), time.monotonic() - started)
     records.save(study, config, seed, profile, metrics, history, origin)
+
+
+def lock_of(path: Path) -> Path:
+    """The lock of a run, which is the same in every study."""
+    lock = path.parents[2] / "runs" / f"{path.stem}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    return lock
 
 
 def _beside(path: Path, ending: str) -> Path:

@@ -96,6 +96,16 @@ def test_only_missing_runs_are_made(trained):
     assert first[0]["metrics"] != first[1]["metrics"], "another seed, another result"
 
 
+def test_a_run_that_two_studies_have_in_common_is_made_once(trained):
+    config = ff(**TINY)
+    first = run("one", config, 0, "quick", progress=False)
+    assert run("another", config, 0, "quick", progress=False) == first | {"study": "another"} and len(trained) == 2
+    assert records.load("another") == [first | {"study": "another"}]
+    run("another", config, 1, "quick", progress=False)
+    assert len(trained) == 4, "another seed is another run"
+    assert run("full-scale", config, 0, "full", progress=False)["profile"] == "full" and len(trained) == 6
+
+
 def test_a_run_that_broke_off_is_taken_up_again(monkeypatch):
     """Stopped after training, before its record: the second attempt reads the checkpoint and ends the same."""
     config = ff(**TINY)
@@ -105,6 +115,7 @@ def test_a_run_that_broke_off_is_taken_up_again(monkeypatch):
     checkpoint = studies._beside(records.path_of("tiny", config, 0), ".pt")
     assert checkpoint.exists() and not records.load("tiny")
     resumed = run("tiny", config, 0, "quick", progress=False)
+    records.path_of("tiny", config, 0).unlink()
     plain = run("other", config, 0, "quick", progress=False)
     assert resumed["metrics"] == plain["metrics"] and resumed["history"]["loss"] == plain["history"]["loss"]
 
@@ -122,6 +133,7 @@ def test_no_test_label_reaches_training_or_validation(config, digits, monkeypatc
     permuted = digits.test.labels[torch.randperm(300, generator=torch.Generator().manual_seed(0))]
     other = Dataset("digits", digits.train, digits.validation, Split(digits.test.images, permuted))
     monkeypatch.setattr(data, "load", lambda *_, **__: other)
+    records.path_of("plain", config, 0).unlink()
     found = run("permuted", config, 0, "quick", progress=False)
     assert all(found["history"][kind] == plain["history"][kind] for kind in ("loss", "validation", "discrimination"))
     for name, matrix in plain["history"]["confusion"].items():
@@ -176,6 +188,7 @@ def test_the_articles_run_goes_on_after_the_last_whole_batch(monkeypatch, tmp_pa
         run("killed", config, 0, "quick", progress=False)
     resumed = run("killed", config, 0, "quick", progress=False)
     assert len(calls) == 4, "batches 1 and 2 are not trained again"
+    records.path_of("killed", config, 0).unlink()
     whole = run("whole", config, 0, "quick", progress=False)
     assert resumed["metrics"] == whole["metrics"] and resumed["history"] == whole["history"]
 
@@ -218,8 +231,9 @@ def test_a_budget_stops_in_the_middle_of_a_run_which_then_goes_on(tiny_study, mo
     assert torch.load(studies._beside(records.path_of("tiny", tiny_study[0], 0), ".pt"), weights_only=True)["history"]["loss"]
     assert run_study("tiny", "full")["done"] == 3
     for config in tiny_study:
-        plain = run("plain", config, 0, "full", progress=False)
         found = json.loads(records.path_of("tiny", config, 0).read_text())
+        records.path_of("tiny", config, 0).unlink()
+        plain = run("plain", config, 0, "full", progress=False)
         assert (found["metrics"], found["history"]["loss"]) == (plain["metrics"], plain["history"]["loss"])
 
 
@@ -230,8 +244,7 @@ def test_nothing_is_begun_after_the_deadline(tiny_study, monkeypatch, trained):
 
 
 def test_a_run_in_other_hands_is_passed_over(tiny_study, trained):
-    lock = studies._beside(records.path_of("tiny", tiny_study[0], 0), ".lock")
-    lock.parent.mkdir(parents=True)
+    lock = studies.lock_of(records.path_of("tiny", tiny_study[0], 0))
     hold = f"from filelock import FileLock\nlock = FileLock({str(lock)!r})\nlock.acquire()\nprint('held', flush=True)\ninput()"
     holder = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     holder.stdout.readline()
@@ -260,18 +273,18 @@ studies.data.load = lambda *_, **__: digits
 made, make = [], studies._make
 studies._make = lambda *arguments: made.append(arguments[5].stem) or make(*arguments)
 grid = tuple(grids.ff(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0,
-                      train_images=300, lr=lr / 1000) for lr in range(1, 9))
-studies.STUDIES["many"] = grids.Study("eight rates", grid, quick={})
+                      train_images=300, lr=lr / 1000) for lr in range(1, 13))
+studies.STUDIES["many"] = grids.Study("twelve rates", grid, quick={})
 studies.run_study("many", "full")
 print(*made)
 """
 
 
-def test_several_processes_make_each_run_once():
+def test_ten_processes_make_each_run_once():
     crowd = [subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-             for _ in range(4)]
+             for _ in range(10)]
     said = [process.communicate() for process in crowd]
     assert all(process.returncode == 0 for process in crowd), said
     made = [name for out, _ in said for name in out.split()]
-    assert len(made) == len(set(made)) == 8, "each run made, and made once"
+    assert len(made) == len(set(made)) == 12, "each run made, and made once"
     assert {path.stem for path in (records.folder() / "many").glob("*.json")} == set(made)
