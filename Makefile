@@ -48,8 +48,8 @@ run: $(READY)  ## re-execute in place: PROFILE=quick|full CHAPTER=02_fully_conne
 bench: $(READY)  ## every benchmark
 	@for file in benchmarks/*.py; do echo "== $$file"; $(PY) $$file || exit 1; done
 
-claims: $(READY)  ## write what the records say into README.md and the front page
-	$(PY) -m fftools claims --into README.md
+claims: $(READY)  ## write what the records say into README.md, the front page and the page of claims
+	$(PY) -m fftools claims --write
 
 address: $(READY)  ## write pyproject.toml's repository address wherever it stands
 	$(PY) tools/notebooks.py address

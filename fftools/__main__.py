@@ -1,6 +1,7 @@
-"""Command line: `python -m fftools data mnist`, `… study list | status | run NAME | show NAME`, `… claims [--into FILE]`."""
+"""Command line: `python -m fftools data mnist`, `… study list | status | run NAME | show NAME`, `… claims [--write]`."""
 
 import argparse
+import json
 import re
 import sys
 from pathlib import Path
@@ -29,7 +30,7 @@ def main() -> int:
     make.add_argument("--ray", nargs="?", const="local", metavar="ADDRESS", help="spread the runs over a Ray cluster")
     make.add_argument("--gpus", type=float, default=0.0, help="share of a GPU for each run on Ray: 0.25 puts four on a card")
     claim = commands.add_parser("claims", help="what the papers report beside what we measured")
-    claim.add_argument("--into", type=Path, help="replace the table between <!-- claims --> and <!-- /claims --> of a file")
+    claim.add_argument("--write", action="store_true", help="into README.md, book/reproduced.md and results/verdicts.json")
     arguments = parser.parse_args()
     try:
         {"data": _data, "study": _study, "claims": _claims}[arguments.command](arguments)
@@ -64,14 +65,26 @@ def _study(arguments) -> None:
 
 
 def _claims(arguments) -> None:
-    if arguments.into is None:
-        print(claims.markdown())
+    if not arguments.write:
+        print(claims.page())
         return
+    root = records.folder().parent
+    for name, table in (("README.md", claims.front_table()), ("book/reproduced.md", claims.page())):
+        _replace(root / name, table)
+    kept = root / "results" / "verdicts.json"
+    before = json.loads(kept.read_text()) if kept.exists() else {}
+    if worse := claims.worse(before):
+        raise ValueError("\n".join(["these verdicts got worse; if that is right, edit results/verdicts.json by hand:", *worse]))
+    records.write_json(kept, {claim.id: claim.verdict() for claim in claims.load()})
+
+
+def _replace(path: Path, table: str) -> None:
+    """Put a table between the lines <!-- claims --> and <!-- /claims --> of a file."""
     block = re.compile(r"(<!-- claims -->\n).*(\n<!-- /claims -->)", re.DOTALL)
-    text = arguments.into.read_text("utf8")
+    text = path.read_text("utf8")
     if not block.search(text):
-        raise ValueError(f"{arguments.into} has no lines <!-- claims --> and <!-- /claims -->")
-    arguments.into.write_text(block.sub(lambda found: found[1] + claims.markdown() + found[2], text), "utf8")
+        raise ValueError(f"{path} has no lines <!-- claims --> and <!-- /claims -->")
+    path.write_text(block.sub(lambda found: found[1] + table + found[2], text), "utf8")
 
 
 if __name__ == "__main__":

@@ -1,91 +1,224 @@
-"""What the papers report, with its source, beside the records that answer it."""
+"""What the papers claim, entry by entry in `claims.toml`, beside the records that answer it, with a verdict."""
 
-from dataclasses import dataclass, field
+import itertools
+import json
+import tomllib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from fftools import records
 
+# From nothing known to known to hold; a verdict gets worse when it moves to the left.
+VERDICTS = ("not run", "not run at that scale", "not reproduced", "close", "reproduced")
+WATCHED = 2_000  # validation images that a run in training is watched on (studies.WATCHED)
+CLOSE = 5  # a number within this many tolerances of the paper's is close
+
+
+@dataclass(frozen=True)
+class Found:
+    """Our answer to one query: mean and standard error in %, seeds, and the record it is described by."""
+
+    mean: float
+    sd: float  # over the seeds; nan for one seed
+    error: float  # standard error: from the seeds, or for one seed from the number of images judged
+    seeds: int
+    record: dict
+
 
 @dataclass(frozen=True)
 class Claim:
-    """One number of a paper, an error in %, and the query for our own: a study, a metric, parts of its configuration."""
+    """One number or one statement of a document.
 
-    what: str
+    ours       queries, each `{study, metric, where}`; none for what no study answers yet
+    paper      the paper's number, in % (an accuracy, or an error where the metric is one)
+    tolerance  how near to `paper` counts as reproduced, in points; being better always does
+    at         what a configuration must hold to be of the paper's scale
+    holds      how several queries compare: "order" (each better than the next), "first" (the first better than each
+               other), "same peak" or "other peak" (whether the best value of `vary` is the same for all)
+    front      its name on the front page, if it stands there
+    """
+
+    id: str
+    document: str
     source: str
-    paper: float | None  # None for a control of ours that no paper reports
-    study: str
-    metric: str
-    where: dict = field(default_factory=dict)
+    says: str
+    paper: float | None = None
+    ours: tuple[dict, ...] = ()
+    tolerance: float = 0.1
+    at: dict | None = None
+    holds: str = "order"
+    vary: str = ""
+    front: str = ""
 
-    def found(self) -> list[dict]:
-        """The full-scale records that answer it."""
-        return [record for record in records.load(self.study, "full") if self.metric in record["metrics"]
-                and _holds(record["config"], self.where)]
+    def found(self) -> list[Found]:
+        """Our answers in the order of the queries; empty when one is missing. Full scale first, else the miniatures."""
+        for profile in ("full", "quick"):
+            answers = [ask(query, profile) for query in self.ours]
+            if answers and all(answers):
+                return answers
+        return []
 
-    def ours(self) -> str:
-        """Our error in %: mean ± standard deviation over the seeds, "not run yet" without a record."""
-        values = 100 * np.array([record["metrics"][self.metric] for record in self.found()])
-        if not len(values):
-            return "not run yet"
-        values = values if self.metric.endswith("error") else 100 - values
-        return f"{values.mean():.2f}" + (f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else "") + " %"
+    def verdict(self) -> str:
+        """One of `VERDICTS`; "control" for a number of ours that stands beside no claim."""
+        if not (found := self.found()):
+            return "not run"
+        if self.vary:
+            return self._peaks()
+        if len(found) > 1:
+            pairs = itertools.pairwise(found) if self.holds == "order" else [(found[0], other) for other in found[1:]]
+            return _compared(found, list(pairs), self._sign())
+        if self.paper is None:
+            return "control"
+        short = self._sign() * (self.paper - found[0].mean)
+        if short <= self.tolerance:
+            return "reproduced"
+        if found[0].record["profile"] != "full" or not holds(found[0].record["config"], self.at or {}):
+            return "not run at that scale"
+        return "close" if short <= CLOSE * self.tolerance else "not reproduced"
+
+    def _sign(self) -> int:
+        return -1 if self.ours[0]["metric"].endswith("error") else 1
+
+    def _peaks(self) -> str:
+        peaks = [_part(answer.record["config"], self.vary) for answer in self.found()]
+        return "reproduced" if (len(set(peaks)) == 1) == (self.holds == "same peak") else "not reproduced"
+
+    def measured(self) -> str:
+        """Our numbers: mean ± standard deviation over seeds; several with the relation between them."""
+        found = self.found()
+        if self.vary:
+            return ", ".join(f"best at {_part(answer.record['config'], self.vary):g}" for answer in found)
+        shown = [f"{a.mean:.2f}" + (f" ± {a.sd:.2f}" if a.seeds > 1 else "") for a in found]
+        relations = ["<>"[a.mean > b.mean] if self.holds == "order" else "|" for a, b in itertools.pairwise(found)] + ["%"]
+        return " ".join(word for pair in zip(shown, relations) for word in pair)
 
     def scale(self) -> str:
-        """Network, training length, seeds and device of our runs."""
-        if not (found := self.found()):
-            return ""
-        config, origin = found[0]["config"], found[0]["provenance"]
-        steps = f"{config.get('batches')} × {config.get('steps')} steps a layer"
-        length = f"{config['epochs']} epochs" if "epochs" in config else steps
-        shift = f", shifts of ±{config['shift']} px" if config.get("shift") else ""
-        hard = ", hard negatives" if config["network"].get("negatives") == "hard" else ""
-        return (f"{origin['dataset']}, {_network(config)}, {length}{hard}{shift}, {len(found)} seed{'s' * (len(found) > 1)}, "
-                f"{origin['device'].split(',')[0].upper()}, {origin['precision']}")
+        """Dataset, network, images, length, seeds and device of our runs; what differs between queries is left out."""
+        scales = [_scale(answer) for answer in self.found()]
+        return ", ".join(part for part in (scales[0] if scales else []) if all(part in other for other in scales))
 
 
-def _holds(config: dict, parts: dict) -> bool:
-    """Whether a configuration has these parts, at any depth."""
-    return all(_holds(config[key], part) if isinstance(part, dict) and isinstance(config.get(key), dict)
-               else config.get(key) == part for key, part in parts.items())
+def documents() -> dict[str, dict]:
+    """`claims.toml` as it stands: for each document its title and its claims."""
+    return tomllib.loads(Path(__file__).with_name("claims.toml").read_text("utf8"))
 
 
-def _network(config: dict) -> str:
+def load() -> list[Claim]:
+    """All claims, in the order of `claims.toml`. Raises ValueError for an unknown field or an id that is used twice."""
+    entries = [{"document": name} | entry for name, document in documents().items() for entry in document["claims"]]
+    if unknown := {key for entry in entries for key in entry} - set(Claim.__dataclass_fields__):
+        raise ValueError(f"claims.toml has unknown fields: {', '.join(sorted(unknown))}")
+    if twice := [name for name, count in Counter(entry["id"] for entry in entries).items() if count > 1]:
+        raise ValueError(f"claims.toml uses an id twice: {', '.join(twice)}")
+    return [Claim(**entry) for entry in entries]
+
+
+def ask(query: dict, profile: str) -> Found | None:
+    """The best configuration among a study's records that hold `where`: its mean over seeds. None without a record."""
+    groups: dict[str, list] = {}
+    for record in records.load(query["study"], profile):
+        value = value_of(record, query["metric"])
+        if value is not None and holds(record["config"], query.get("where", {})):
+            groups.setdefault(json.dumps(record["config"], sort_keys=True), []).append((100 * value, record))
+    if not groups:
+        return None
+    sign = -1 if query["metric"].endswith("error") else 1
+    values, kept = zip(*max(groups.values(), key=lambda group: sign * np.mean([value for value, _ in group])))
+    sd = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+    binomial = 100 * np.sqrt(values[0] / 100 * (1 - values[0] / 100) / _judged(kept[0]["config"], query["metric"]))
+    error = sd / len(values) ** 0.5 if len(values) > 1 else binomial
+    return Found(float(np.mean(values)), sd, float(error), len(values), kept[0])
+
+
+def value_of(record: dict, metric: str) -> float | None:
+    """A metric; "test_goodness of 49": its mean over digits 4 and 9; "discrimination 2 first": of block 2, at first watch."""
+    name, *rest = metric.split()
+    if name == "discrimination":
+        watched = record["history"].get("discrimination")
+        return watched[0 if rest[1] == "first" else -1][int(rest[0])][1] if watched else None
+    if rest:
+        matrix = record["history"].get("confusion", {}).get(name)
+        return matrix and float(np.mean([matrix[int(digit)][int(digit)] / sum(matrix[int(digit)]) for digit in rest[1]]))
+    return record["metrics"].get(name)
+
+
+def _judged(config: dict, metric: str) -> int:
+    """How many answers a metric is the mean of."""
+    name, *rest = metric.split()
+    images = config.get("validation_images", 10_000) if name.startswith("val") else 10_000
+    if name == "discrimination":
+        return 2 * min(WATCHED, config.get("validation_images", WATCHED))  # as positive and as negative data
+    return images * len(rest[1]) // 10 if rest else images
+
+
+def holds(config: dict, parts: dict) -> bool:
+    """Whether a configuration has these parts, at any depth; "none" stands for None, which TOML lacks."""
+    return all(holds(config[key], part) if isinstance(part, dict) and isinstance(config.get(key), dict)
+               else config.get(key) == (None if part == "none" else part) for key, part in parts.items())
+
+
+def _compared(found: list[Found], pairs: list[tuple[Found, Found]], sign: int) -> str:
+    """Reproduced: every difference has the claimed sign, and the widest stands out of the noise (two standard errors)."""
+    lead = lambda better, worse: sign * (better.mean - worse.mean)
+    noise = lambda better, worse: 2 * np.hypot(better.error, worse.error)
+    last = min(found[1:], key=lambda answer: sign * answer.mean)
+    if all(lead(*pair) > 0 for pair in pairs) and lead(found[0], last) > noise(found[0], last):
+        return "reproduced"
+    return "not reproduced" if lead(found[0], last) <= 0 or any(lead(*pair) < -noise(*pair) for pair in pairs) else "close"
+
+
+def _part(config: dict, path: str):
+    for key in path.split("."):
+        config = config[key]
+    return config
+
+
+def _scale(answer: Found) -> list[str]:
+    config, origin = answer.record["config"], answer.record["provenance"]
     blocks = config.get("blocks")
-    if blocks is None:
-        return "-".join(map(str, config["widths"]))
-    return f"{'-'.join(map(str, blocks['widths']))} filters {blocks['kernel']}×{blocks['kernel']}"
+    network = (f"{'-'.join(map(str, blocks['widths']))} filters {blocks['kernel']}×{blocks['kernel']}" if blocks
+               else "-".join(map(str, config["widths"])))
+    length = f"{config['epochs']} epochs" if "epochs" in config else f"{config['batches']} × {config['steps']} steps a layer"
+    parts = [origin["dataset"], network, f"{config['train_images']:,} images" if "train_images" in config else "", length,
+             "hard negatives" if config["network"].get("negatives") == "hard" else "",
+             f"shifts of ±{config['shift']} px" if config.get("shift") else "",
+             f"{answer.seeds} seed{'s' * (answer.seeds > 1)}", origin["device"].split(",")[0].upper(), origin["precision"]]
+    return [part for part in parts if part]
 
 
-HINTON = "Hinton 2022: 4×2000, "
-FF_CNN = "Scodellaro et al. 2025"
-THROUGH, LOCAL = ({"network": {"local": local}} for local in (False, True))  # the two readings of chapter 5
-CLAIMS = (
-    Claim("The article's network, error on its last training batch", "Sherstnev 2023", 2.04, "article", "last_batch_error"),
-    Claim("The article's network, test error", "Sherstnev 2023", 4.74, "article", "test_error"),
-    Claim("Mini-batch FF, test error by goodness", HINTON + "60 epochs", 1.36, "ff-mlp", "test_goodness", {"shift": 0}),
-    Claim("Mini-batch FF with shifted images, test error by goodness", HINTON + "±2 px, 500 epochs", 0.64,
-          "ff-mlp", "test_goodness", {"shift": 1}),
-    Claim("Learning without labels, linear read-out, test error", HINTON + "100 epochs", 1.37,
-          "ff-unsupervised", "test_linear", {"shift": 0}),
-    Claim("Learning without labels from shifted images", "", None, "ff-unsupervised", "test_linear", {"shift": 1}),
-    Claim("Backpropagation through our blocks, test error", "", None, "bp-mlp", "test_accuracy", {"shift": 0}),
-    Claim("Backpropagation with shifted images", "", None, "bp-mlp", "test_accuracy", {"shift": 1}),
-    Claim("Small FF-CNN, loss through the stack, validation error by goodness", FF_CNN, 1.84,
-          "ff-cnn-small", "val_goodness", THROUGH),
-    Claim("Small FF-CNN, strictly local, validation error by goodness", FF_CNN, 1.84, "ff-cnn-small", "val_goodness", LOCAL),
-    Claim("FF-CNN, 32 filters 7×7, strictly local, validation error by goodness", FF_CNN + ", batch 25, 200 epochs", 1.28,
-          "ff-cnn-wide", "val_goodness", LOCAL),
-    Claim("Best FF-CNN, loss through the stack, test error by goodness", FF_CNN, 0.84, "ff-cnn", "test_goodness", THROUGH),
-    Claim("Best FF-CNN, strictly local, test error by goodness", FF_CNN, 0.84, "ff-cnn", "test_goodness", LOCAL),
-    Claim("Backprop CNN, 16 filters 5×5, validation error", FF_CNN, 0.87, "bp-cnn", "val_accuracy", {"epochs": 20}),
-)
-
-
-def markdown() -> str:
-    """All claims as a Markdown table: what, the paper's number, ours, and the scale of our runs."""
+def front_table() -> str:
+    """The few claims that the front page shows, as a Markdown table."""
     lines = ["| | Paper | Ours | Our scale |", "|:--|:--|:--|:--|"]
-    for claim in CLAIMS:
-        paper = "" if claim.paper is None else f"{claim.paper:.2f} % ({claim.source})"
-        lines.append(f"| {claim.what} | {paper} | {claim.ours()} | {claim.scale()} |")
+    return "\n".join(lines + [f"| {claim.front} | {_paper(claim)} | {claim.measured() or 'not run yet'} | {claim.scale()} |"
+                              for claim in load() if claim.front])
+
+
+def page() -> str:
+    """Every claim with its source, the paper's number, ours, its scale and the verdict, a table for each document."""
+    claims = [(claim, claim.verdict()) for claim in load()]
+    counts = Counter(verdict for _, verdict in claims)
+    lines = [f"{len(claims) - counts['control']} claims: "
+             + ", ".join(f"{counts[verdict]} {verdict}" for verdict in reversed(VERDICTS)) + "."]
+    for name, document in documents().items():
+        lines += ["", f"## {document['title']}", "", "| Claim | Paper | Ours | Verdict |", "|:--|:--|:--|:--|"]
+        for claim, verdict in claims:
+            if claim.document == name:
+                small = claim.found() and claim.found()[0].record["profile"] == "quick"
+                ours = " · ".join(part for part in (claim.measured(), claim.scale() + ", miniature" * bool(small)) if part)
+                lines.append(f"| {claim.says} ({claim.source}) | {_paper(claim)} | {ours} | {verdict} |")
     return "\n".join(lines)
+
+
+def _paper(claim: Claim) -> str:
+    return "" if claim.paper is None else f"{claim.paper:.2f} %"
+
+
+def worse(kept: dict[str, str]) -> list[str]:
+    """The claims whose verdict is worse than the one kept, each in a sentence."""
+    now = {claim.id: claim.verdict() for claim in load()}
+    rank = lambda verdict: VERDICTS.index(verdict) if verdict in VERDICTS else -1
+    return [f"{name}: was {before}, is {now.get(name, 'gone')}" for name, before in kept.items()
+            if rank(now.get(name)) < rank(before)]
