@@ -11,7 +11,7 @@ import numpy as np
 
 from fftools import records
 
-# From nothing known to known to hold; a verdict gets worse when it moves to the left.
+# From nothing known to known to hold: a verdict that moves to the left gets worse.
 VERDICTS = ("not run", "not run at that scale", "not reproduced", "close", "reproduced")
 WATCHED = 2_000  # validation images that a run in training is watched on (studies.WATCHED)
 CLOSE = 5  # a number within this many tolerances of the paper's is close
@@ -191,17 +191,16 @@ def _scale(answer: Found) -> list[str]:
 
 def front_table() -> str:
     """The few claims that the front page shows, as a Markdown table."""
-    lines = ["| | Paper | Ours | Our scale |", "|:--|:--|:--|:--|"]
-    return "\n".join(lines + [f"| {claim.front} | {_paper(claim)} | {claim.measured() or 'not run yet'} | {claim.scale()} |"
-                              for claim in load() if claim.front])
+    return "\n".join(["| | Paper | Ours | Our scale |", "|:--|:--|:--|:--|"] + [
+        f"| {claim.front} | {_paper(claim)} | {claim.measured() or 'not run yet'} | {claim.scale()} |"
+        for claim in load() if claim.front])
 
 
 def page() -> str:
     """Every claim with its source, the paper's number, ours, its scale and the verdict, a table for each document."""
     claims = [(claim, claim.verdict()) for claim in load()]
-    counts = Counter(verdict for _, verdict in claims)
-    lines = [f"{len(claims) - counts['control']} claims: "
-             + ", ".join(f"{counts[verdict]} {verdict}" for verdict in reversed(VERDICTS)) + "."]
+    counts = {verdict: [given for _, given in claims].count(verdict) for verdict in reversed(VERDICTS)}
+    lines = [f"{sum(counts.values())} claims: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) + "."]
     for name, document in documents().items():
         lines += ["", f"## {document['title']}", "", "| Claim | Paper | Ours | Verdict |", "|:--|:--|:--|:--|"]
         for claim, verdict in claims:

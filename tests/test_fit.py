@@ -33,13 +33,14 @@ class NextLabel(Pixels):
 # --- arithmetic --------------------------------------------------------------------------------------------
 
 
-def test_training_equals_ff_and_adam_written_out_by_hand(noise):
-    """Four epochs of a two-block network, in float64 numpy, with Kingma & Ba's Algorithm 1."""
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_training_equals_ff_written_out_by_hand(noise, optimizer):
+    """Four epochs of a two-block network, in float64 numpy, with Kingma & Ba's Algorithm 1 or with momentum 0.9."""
     torch.manual_seed(0)
     learner = ForwardForward(mlp([64, 20, 12]), NextLabel(4), threshold=2.0)
     theta = [p.detach().double().numpy().copy() for p in learner.parameters()]
     first, second, lr = [np.zeros_like(p) for p in theta], [np.zeros_like(p) for p in theta], 3e-3
-    history = fit(learner, noise, epochs=4, batch_size=16, lr=lr, seed=5, precision="float32")
+    history = fit(learner, noise, epochs=4, batch_size=16, lr=lr, optimizer=optimizer, seed=5, precision="float32")
 
     order, step, losses = torch.Generator().manual_seed(5), 0, []
     for rate in (lr, lr, lr, lr / 2):  # the cooldown of four epochs
@@ -56,6 +57,10 @@ def test_training_equals_ff_and_adam_written_out_by_hand(noise):
                 losses[-1][number] += np.log1p(np.exp(excess)).mean() / 4
                 delta = (sign / (1 + np.exp(-excess)) / 32)[:, None] * 2 * a
                 for place, gradient in [(2 * number, delta.T @ x), (2 * number + 1, delta.sum(0))]:
+                    if optimizer == "sgd":
+                        first[place] = 0.9 * first[place] + gradient
+                        theta[place] = theta[place] - rate * first[place]
+                        continue
                     first[place] = 0.9 * first[place] + 0.1 * gradient
                     second[place] = 0.999 * second[place] + 0.001 * gradient ** 2
                     unbiased = first[place] / (1 - 0.9 ** step), second[place] / (1 - 0.999 ** step)
@@ -229,6 +234,7 @@ def test_the_callers_chance_is_left_alone(small, noise):
 
 
 @pytest.mark.parametrize("wrong, named", [
+    ({"optimizer": "rmsprop"}, "adam, sgd; got 'rmsprop'"),
     ({"epochs": 0}, "epochs=0"), ({"lr": 0.0}, "lr=0.0"), ({"lr": -1e-3}, "lr=-0.001"), ({"lr": float("nan")}, "lr=nan"),
     ({"shift": -1}, "shift=-1"), ({"validate_every": 0}, "validate_every=0"),
     ({"batch_size": 0}, "between 1 and the number of images, 64; got 0"), ({"batch_size": 65}, "64; got 65"),

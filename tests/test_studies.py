@@ -264,7 +264,6 @@ def test_a_run_that_diverges_keeps_a_record_that_says_so(monkeypatch):
 
 
 SCRIPT = """
-import sys
 import torch
 torch.set_num_threads(1)
 from fftools import data, grids, studies
@@ -288,3 +287,31 @@ def test_ten_processes_make_each_run_once():
     made = [name for out, _ in said for name in out.split()]
     assert len(made) == len(set(made)) == 12, "each run made, and made once"
     assert {path.stem for path in (records.folder() / "many").glob("*.json")} == set(made)
+
+
+def kept(study):
+    """The records of a study by name, without what tells when and how long."""
+    found = {path.name: json.loads(path.read_text()) for path in (records.folder() / study).glob("*.json")}
+    for record in found.values():
+        record["history"].pop("seconds")
+        record["provenance"] = {key: record["provenance"][key] for key in ("torch", "device", "precision", "dataset")}
+    return found
+
+
+def test_kill_9_in_the_middle_of_a_study_and_again(monkeypatch, tmp_path):
+    """Nothing is lost, nothing made twice, and the records are those of a study that nobody killed, but for times."""
+    study = [sys.executable, "-c", SCRIPT]
+    victim = subprocess.Popen(study, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while len(made_before := kept("many")) < 3 and victim.poll() is None:
+        time.sleep(0.01)
+    victim.kill()
+    victim.wait()
+    assert 3 <= len(made_before) < 12, "killed in the middle"
+    made_before = kept("many")
+    again = subprocess.run(study, capture_output=True, text=True, check=True).stdout.split()
+    assert not {f"{name}.json" for name in again} & set(made_before), "none made twice"
+    found = kept("many")
+    assert len(found) == 12, "none lost"
+    monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(tmp_path / "undisturbed"))
+    subprocess.run(study, capture_output=True, check=True)
+    assert found == kept("many")
