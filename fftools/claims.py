@@ -5,14 +5,14 @@ import json
 import tomllib
 from collections import Counter
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
 
 from fftools import records
 
-# From nothing known to known to hold: a verdict that moves to the left gets worse.
-VERDICTS = ("not run", "not run at that scale", "not reproduced", "close", "reproduced")
+VERDICTS = ("not run", "not run at that scale", "not reproduced", "close", "reproduced")  # worst first
 WATCHED = 2_000  # validation images that a run in training is watched on (studies.WATCHED)
 CLOSE = 5  # a number within this many tolerances of the paper's is close
 
@@ -69,18 +69,15 @@ class Claim:
             return self._peaks()
         if len(found) > 1:
             pairs = itertools.pairwise(found) if self.holds == "order" else [(found[0], other) for other in found[1:]]
-            return _compared(found, list(pairs), self._sign())
+            return _compared(found, list(pairs), _sign(self.ours[0]))
         if self.paper is None:
             return "control"
-        short = self._sign() * (self.paper - found[0].mean)
+        short = _sign(self.ours[0]) * (self.paper - found[0].mean)
         if short <= self.tolerance:
             return "reproduced"
         if found[0].record["profile"] != "full" or not holds(found[0].record["config"], self.at or {}):
             return "not run at that scale"
         return "close" if short <= CLOSE * self.tolerance else "not reproduced"
-
-    def _sign(self) -> int:
-        return -1 if self.ours[0]["metric"].endswith("error") else 1
 
     def _peaks(self) -> str:
         peaks = [_part(answer.record["config"], self.vary) for answer in self.found()]
@@ -125,8 +122,7 @@ def ask(query: dict, profile: str) -> Found | None:
             groups.setdefault(json.dumps(record["config"], sort_keys=True), []).append((100 * value, record))
     if not groups:
         return None
-    sign = -1 if query["metric"].endswith("error") else 1
-    values, kept = zip(*max(groups.values(), key=lambda group: sign * np.mean([value for value, _ in group])))
+    values, kept = zip(*max(groups.values(), key=lambda group: _sign(query) * np.mean([value for value, _ in group])))
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
     binomial = 100 * np.sqrt(values[0] / 100 * (1 - values[0] / 100) / _judged(kept[0]["config"], query["metric"]))
     error = sd / len(values) ** 0.5 if len(values) > 1 else binomial
@@ -143,6 +139,10 @@ def value_of(record: dict, metric: str) -> float | None:
         matrix = record["history"].get("confusion", {}).get(name)
         return matrix and float(np.mean([matrix[int(digit)][int(digit)] / sum(matrix[int(digit)]) for digit in rest[1]]))
     return record["metrics"].get(name)
+
+
+def _sign(query: dict) -> int:
+    return -1 if query["metric"].endswith("error") else 1
 
 
 def _judged(config: dict, metric: str) -> int:
@@ -171,9 +171,7 @@ def _compared(found: list[Found], pairs: list[tuple[Found, Found]], sign: int) -
 
 
 def _part(config: dict, path: str):
-    for key in path.split("."):
-        config = config[key]
-    return config
+    return reduce(dict.get, path.split("."), config)
 
 
 def _scale(answer: Found) -> list[str]:
@@ -200,19 +198,20 @@ def page() -> str:
     """Every claim with its source, the paper's number, ours, its scale and the verdict, a table for each document."""
     claims = [(claim, claim.verdict()) for claim in load()]
     counts = {verdict: [given for _, given in claims].count(verdict) for verdict in reversed(VERDICTS)}
-    lines = [f"{sum(counts.values())} claims: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) + "."]
+    lines = [f"{sum(counts.values())} claims: {', '.join(f'{count} {verdict}' for verdict, count in counts.items())}."]
     for name, document in documents().items():
         lines += ["", f"## {document['title']}", "", "| Claim | Paper | Ours | Verdict |", "|:--|:--|:--|:--|"]
         for claim, verdict in claims:
             if claim.document == name:
                 small = claim.found() and claim.found()[0].record["profile"] == "quick"
                 ours = " · ".join(part for part in (claim.measured(), claim.scale() + ", miniature" * bool(small)) if part)
-                lines.append(f"| {claim.says} ({claim.source}) | {_paper(claim)} | {ours} | {verdict} |")
+                shown = verdict if verdict.startswith(("not run", "control")) else f"**{verdict}**"
+                lines.append(f"| {claim.says} ({claim.source}) | {_paper(claim)} | {ours} | {shown} |")
     return "\n".join(lines)
 
 
 def _paper(claim: Claim) -> str:
-    return "" if claim.paper is None else f"{claim.paper:.2f} %"
+    return "" if claim.paper is None else f"{claim.paper:.2f}\N{NO-BREAK SPACE}%"
 
 
 def worse(kept: dict[str, str]) -> list[str]:

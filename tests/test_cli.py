@@ -1,11 +1,12 @@
 """The command line."""
 
+import json
 import subprocess
 import sys
 
 import pytest
 
-from fftools import __main__, data, records, studies
+from fftools import __main__, claims, data, records, studies
 from fftools.grids import Study, ff
 
 TINY = ff(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0, splits=["validation"],
@@ -86,3 +87,48 @@ def test_it_starts_as_a_module():
     done = subprocess.run([sys.executable, "-m", "fftools", "data", "digits"], check=False, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.startswith("digits: 1297"), done.stderr
     assert data.NAMES[-1] == "digits"
+
+
+CLAIM = dict(id="id", document="d", source="Table 1", says="a network is good", paper=90.0,
+             ours=[dict(study="study", metric="test_goodness")], front="A good network")
+
+
+@pytest.fixture
+def pages(tmp_path, monkeypatch):
+    """A project with one claim and a record that fulfils it."""
+    monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(tmp_path / "results"))
+    monkeypatch.setattr(claims, "load", lambda: [claims.Claim(**CLAIM)])
+    monkeypatch.setattr(claims, "documents", lambda: {"d": {"title": "A paper"}})
+    (tmp_path / "book").mkdir()
+    for name in ("README.md", "book/reproduced.md"):
+        (tmp_path / name).write_text("before\n<!-- claims -->\nold\n<!-- /claims -->\nafter\n")
+    config = dict(widths=[784, 10], epochs=3, network={})
+    write = lambda right: records.save("study", config, 0, "full", {"test_goodness": right}, {},
+                                       records.provenance("mnist", "cpu", "bf16", 1.0))
+    write(0.95)
+    return tmp_path, write
+
+
+def test_claims_are_shown_and_written(call, pages):
+    root, _ = pages
+    assert call("claims") == (0, claims.page() + "\n", "") and "| **reproduced** |" in claims.page()
+    assert call("claims", "--write")[0] == 0
+    assert (root / "README.md").read_text() == f"before\n<!-- claims -->\n{claims.front_table()}\n<!-- /claims -->\nafter\n"
+    assert claims.page() in (root / "book/reproduced.md").read_text()
+    assert json.loads((root / "results/verdicts.json").read_text()) == {"id": "reproduced"}
+
+
+def test_a_worse_verdict_is_not_written_over_a_better_one(call, pages):
+    root, write = pages
+    call("claims", "--write")
+    write(0.5)
+    status, _, said = call("claims", "--write")
+    assert status == 1 and "id: was reproduced, is not reproduced" in said and "by hand" in said
+    assert json.loads((root / "results/verdicts.json").read_text()) == {"id": "reproduced"}
+
+
+def test_a_page_without_a_place_for_the_claims_is_named(call, pages):
+    root, _ = pages
+    (root / "README.md").write_text("nothing here")
+    status, _, said = call("claims", "--write")
+    assert status == 1 and "README.md has no lines <!-- claims -->" in said
