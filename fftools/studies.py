@@ -105,7 +105,8 @@ def _make(study, config, seed, profile, device, path, progress, deadline) -> Non
     except TrainingError as error:  # a finding, too: kept, so that nobody makes the same run in vain
         metrics, history = {}, {"failure": str(error)}
     device = dataset.train.labels.device
-    origin = records.provenance(dataset.name, device, resolve_precision("auto", device), time.monotonic() - started)
+    seconds = max(time.monotonic() - started, history.get("seconds", 0.0))  # of a resumed run, the history knows all parts
+    origin = records.provenance(dataset.name, device, resolve_precision("auto", device), seconds)
     records.save(study, config, seed, profile, metrics, history, origin)
 
 
