@@ -128,8 +128,8 @@ STUDIES: dict[str, Study] = {
         tuple(bp_cnn(width, 7, splits=["validation"]) for width in WIDTHS),
         quick={key: value for key, value in MINIATURE.items() if key != "readout_epochs"}),
     "ff-cnn-batches": Study(
-        "Figure 4A: filters of 3×3, 5×5 and 7×7 at batches of 25, 50 and 100 images, 128 filters",
-        tuple(searched(128, kernel, batch_size=batch) for kernel in KERNELS for batch in (25, 50, 100)), quick=MINIATURE),
+        "Figure 4A: filters of 3×3, 5×5 and 7×7 at batches of 25, 50 and 100 images, 32 filters (how many is not said)",
+        tuple(searched(32, kernel, batch_size=batch) for kernel in KERNELS for batch in (25, 50, 100)), quick=MINIATURE),
     "ff-cnn-kernels": Study(
         "Figure 4B: filters of 3×3, 5×5 and 7×7, 16 to 128 of them",
         tuple(searched(width, kernel) for kernel in KERNELS for width in WIDTHS), quick=MINIATURE),
@@ -140,7 +140,7 @@ STUDIES: dict[str, Study] = {
         "Figure 5: label strength K from 15 to 55 % for 32, 64 and 128 filters 7×7 at batches of 25 and 50",
         tuple(searched(width, labels=dict(strength=strength), batch_size=batch)
               for width in (32, 64, 128) for batch in (25, 50) for strength in (0.15, 0.25, 0.35, 0.45, 0.55)),
-        quick=MINIATURE),
+        quick=MINIATURE | dict(train_images=1_000)),
     "ff-cnn-label-sets": Study(
         "Table 2: label sets 1 and 2 for four networks",
         tuple(searched(width, kernel, labels=dict(set=number), batch_size=batch)
