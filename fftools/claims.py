@@ -63,6 +63,8 @@ class Claim:
 
     def verdict(self) -> str:
         """One of `VERDICTS`; "control" for a number of ours that stands beside no claim."""
+        if self.paper is None and len(self.ours) == 1:
+            return "control"
         if not (found := self.found()):
             return "not run"
         if self.vary:
@@ -70,8 +72,6 @@ class Claim:
         if len(found) > 1:
             pairs = itertools.pairwise(found) if self.holds == "order" else [(found[0], other) for other in found[1:]]
             return _compared(found, list(pairs), _sign(self.ours[0]))
-        if self.paper is None:
-            return "control"
         short = _sign(self.ours[0]) * (self.paper - found[0].mean)
         if short <= self.tolerance:
             return "reproduced"
