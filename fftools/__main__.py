@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-from fftools import claims, cluster, data, records, studies
+from fftools import claims, cluster, data, pages, records, studies
 from fftools.fit import TrainingError
 
 
@@ -66,10 +66,10 @@ def _study(arguments) -> None:
 
 def _claims(arguments) -> None:
     if not arguments.write:
-        print(claims.page())
+        print(pages.all_claims())
         return
     root = records.folder().parent
-    for name, table in (("README.md", claims.front_table()), ("book/reproduced.md", claims.page())):
+    for name, table in (("README.md", pages.front_claims()), ("book/reproduced.md", pages.all_claims())):
         _replace(root / name, table)
     kept = root / "results" / "verdicts.json"
     before = json.loads(kept.read_text()) if kept.exists() else {}

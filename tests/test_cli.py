@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from fftools import __main__, claims, data, records, studies
+from fftools import __main__, claims, data, pages, records, studies
 from fftools.grids import Study, ff
 
 TINY = ff(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0, splits=["validation"],
@@ -94,7 +94,7 @@ CLAIM = dict(id="id", document="d", source="Table 1", says="a network is good", 
 
 
 @pytest.fixture
-def pages(tmp_path, monkeypatch):
+def project(tmp_path, monkeypatch):
     """A project with one claim and a record that fulfils it."""
     monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(tmp_path / "results"))
     monkeypatch.setattr(claims, "load", lambda: [claims.Claim(**CLAIM)])
@@ -109,17 +109,17 @@ def pages(tmp_path, monkeypatch):
     return tmp_path, write
 
 
-def test_claims_are_shown_and_written(call, pages):
-    root, _ = pages
-    assert call("claims") == (0, claims.page() + "\n", "") and "| **reproduced** |" in claims.page()
+def test_claims_are_shown_and_written(call, project):
+    root, _ = project
+    assert call("claims") == (0, pages.all_claims() + "\n", "") and "| **reproduced** |" in pages.all_claims()
     assert call("claims", "--write")[0] == 0
-    assert (root / "README.md").read_text() == f"before\n<!-- claims -->\n{claims.front_table()}\n<!-- /claims -->\nafter\n"
-    assert claims.page() in (root / "book/reproduced.md").read_text()
+    assert (root / "README.md").read_text() == f"before\n<!-- claims -->\n{pages.front_claims()}\n<!-- /claims -->\nafter\n"
+    assert pages.all_claims() in (root / "book/reproduced.md").read_text()
     assert json.loads((root / "results/verdicts.json").read_text()) == {"id": "reproduced"}
 
 
-def test_a_worse_verdict_is_not_written_over_a_better_one(call, pages):
-    root, write = pages
+def test_a_worse_verdict_is_not_written_over_a_better_one(call, project):
+    root, write = project
     call("claims", "--write")
     write(0.5)
     status, _, said = call("claims", "--write")
@@ -127,8 +127,8 @@ def test_a_worse_verdict_is_not_written_over_a_better_one(call, pages):
     assert json.loads((root / "results/verdicts.json").read_text()) == {"id": "reproduced"}
 
 
-def test_a_page_without_a_place_for_the_claims_is_named(call, pages):
-    root, _ = pages
+def test_a_page_without_a_place_for_the_claims_is_named(call, project):
+    root, _ = project
     (root / "README.md").write_text("nothing here")
     status, _, said = call("claims", "--write")
     assert status == 1 and "README.md has no lines <!-- claims -->" in said
