@@ -89,8 +89,8 @@ def read_card(name: str) -> dict:
 def keep(study: str, config: dict, seed: int, name: str) -> dict:
     """Put the network of a finished run on the shelf under `name` and return its card.
 
-    The weights come from `runs/`, where the run left them, and are kept in half precision when every way of asking the
-    network then answers as many validation images right as before, else as they are. Both files are written, or none.
+    The weights come from `runs/`, where the run left them. They are kept in half precision when that moves no validation
+    accuracy by more than 0.01 points, whichever way the network is asked, else as they are. Both files are written, or none.
     Raises ValueError when the run has no record or no weights, or weights that do not answer as the record says.
     """
     record, weights, dataset = _record(study, config, seed), _weights(config, seed), data.load(config["dataset"], "cpu")
