@@ -133,24 +133,38 @@ def test_a_card_says_how_to_make_the_network_again(course):
     assert card["bytes"] == len(weights) and card["sha256"] == hashlib.sha256(weights).hexdigest()
 
 
-@pytest.mark.parametrize("fails", ["write_bytes", "replace"])
-def test_a_network_is_kept_whole_or_not_at_all(course, monkeypatch, fails):
-    with monkeypatch.context() as patch:
-        path, calls = shelf.Path, []
-        true = getattr(path, fails)
+@pytest.fixture
+def second_fails():
+    """A maker of disks that are full when a method of `Path` is called for the second time."""
 
-        def second_fails(self, *arguments):
+    def make(patch, method):
+        calls, true = [], getattr(Path, method)
+
+        def fails(self, *arguments):
             calls.append(1)
             if len(calls) == 2:
                 raise OSError("no space left on device")
             return true(self, *arguments)
 
-        patch.setattr(path, fails, second_fails)
-        with pytest.raises(OSError, match="no space"):
-            shelf.keep("tiny", CONFIGS["bp-cnn"], 0, "new")
-    assert "new" not in shelf.names() and not [path for path in shelf.folder().iterdir() if path.suffix == ".part"]
-    shelf.keep("tiny", CONFIGS["bp-cnn"], 0, "new")
-    assert shelf.load("new").card["name"] == "new"
+        patch.setattr(Path, method, fails)
+
+    return make
+
+
+@pytest.mark.parametrize("method", ["write_bytes", "replace"])
+@pytest.mark.parametrize("name", ["new", "bp-cnn"])
+def test_a_network_is_kept_whole_or_not_at_all(course, monkeypatch, second_fails, name, method):
+    """Under a new name, and in the place of another network, of which no half must be left."""
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
+        second_fails(patch, method)
+        shelf.keep("tiny", CONFIGS["ff-cnn"], 0, name)
+    assert not [path for path in shelf.folder().iterdir() if path.suffix == ".part"]
+    if name == "bp-cnn" and method == "write_bytes":
+        assert shelf.load(name).card["config"] == CONFIGS["bp-cnn"], "the old one, since nothing was replaced yet"
+    else:
+        assert name not in shelf.names()
+    shelf.keep("tiny", CONFIGS["ff-cnn"], 0, name)
+    assert shelf.load(name).card["config"] == CONFIGS["ff-cnn"]
 
 
 def test_what_was_not_made_cannot_be_kept(course):
