@@ -103,18 +103,22 @@ class ForwardForward(Learner):
         """
         if not self.label.classes:
             raise ValueError("this network was trained without labels: ask a linear read-out instead (readout.LinearReadout)")
-        return torch.stack([self._judge(images, label) for label in range(self.label.classes)], 1)
+        return torch.stack([self.judge(images, torch.full((len(images),), label, device=images.device))
+                            for label in range(self.label.classes)], 1)
 
-    def _judge(self, images: Tensor, label: int) -> Tensor:
-        labels = torch.full((len(images),), label, device=images.device)
+    def judge(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Goodness of each image under one label of its own, as in `scores`; labels int64 `(N,)`, result float32 `(N,)`."""
         judges = self.activations(self.label.embed(images, labels))[self.first_judge:]
         return sum(self.excess(x).view(len(x), -1).sum(1) for x in judges)
 
+    def feature_maps(self, images: Tensor) -> list[Tensor]:
+        """The judging blocks' normalised activations for the neutral label, each `(N, C, H, W)` or `(N, neurons)`."""
+        return [self.norm(x) for x in self.activations(self.label.neutral(images))[self.first_judge:]]
+
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
-        """What a linear read-out sees: the judging blocks' normalised activations for the neutral label, `(N, D)`."""
-        found = self.activations(self.label.neutral(images))[self.first_judge:]
-        return torch.cat([self.norm(x).flatten(1) for x in found], 1)
+        """What a linear read-out sees: the feature maps side by side, `(N, D)`."""
+        return torch.cat([x.flatten(1) for x in self.feature_maps(images)], 1)
 
     def one_pass(self, images: Tensor) -> Tensor:
         """Logits `(N, classes)` of the softmax that was trained beside the blocks: one pass in place of one per label.

@@ -20,7 +20,7 @@ from fftools.forward_forward import ForwardForward
 from fftools.greedy import train_layers
 from fftools.grids import STUDIES
 from fftools.learner import Learner
-from fftools.readout import LinearReadout, accuracy, predict, resolve_precision
+from fftools.readout import LinearReadout, Scores, accuracy, predict, resolve_precision
 
 WATCHED = 2_000  # validation images on which a long run is watched; its verdict comes from all of them
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # torchvision's customary constants, which the article's code family uses
@@ -142,13 +142,12 @@ def _mini_batch(config, seed, dataset, path, progress, deadline):
     watched = dataset.validation[:min(WATCHED, config.get("validation_images", WATCHED))] if every else None
     history = fit(learner, train, epochs=config["epochs"], lr=config["lr"], optimizer=config.get("optimizer", "adam"),
                   checkpoint=_beside(path, ".pt"), validation=watched, validate_every=every or 1, **options).to_dict()
-    answers = _answers(learner)
+    readout = None
     if config["readout_epochs"]:
         readout = LinearReadout(learner, dataset.classes)
         fit(readout, train, epochs=config["readout_epochs"], lr=1e-3, checkpoint=_beside(path, "-linear.pt"), **options)
-        answers["linear"] = readout.scores
     metrics = {}
-    for name, scores in answers.items():
+    for name, scores in answers(learner, readout).items():
         for split, short in (("validation", "val"), ("test", "test")):
             if split in config["splits"]:
                 asked = getattr(dataset, split)[: config.get(f"{split}_images")]
@@ -158,12 +157,13 @@ def _mini_batch(config, seed, dataset, path, progress, deadline):
     return metrics, history
 
 
-def _answers(learner: Learner) -> dict:
-    """The ways in which a learner can be asked without training anything more."""
+def answers(learner: Learner, readout: LinearReadout | None = None) -> dict[str, Scores]:
+    """The ways in which a trained network can be asked, by the names they have in records."""
     if not isinstance(learner, ForwardForward):
         return {"accuracy": learner.scores}
-    answers = {"goodness": learner.scores} if learner.label.classes else {}
-    return answers if learner.softmax is None else answers | {"one_pass": learner.one_pass}
+    found = {"goodness": learner.scores} if learner.label.classes else {}
+    found |= {} if learner.softmax is None else {"one_pass": learner.one_pass}
+    return found if readout is None else found | {"linear": readout.scores}
 
 
 def _article(config, seed, dataset, path, progress, deadline):

@@ -107,6 +107,8 @@ def house(tmp_path):
         "fftools/other.py": "one = 1\n",
         "results/a-study/run.json": "{}",
         "results/b-study/run.json": "{}",
+        "checkpoints/a-study.json": "{}",
+        "checkpoints/b-study.json": "{}",
         "pyproject.toml": '[project.urls]\nRepository = "https://github.com/new/home"\n',
         "_config.yml": "repository:\n  url: https://github.com/old/home  # by the tool\n",
         "README.md": "[x](https://colab.research.google.com/github/old/home/blob/main/n.ipynb), github.com/old/homestead",
@@ -139,6 +141,7 @@ def edit(path, old, new):
     ("fftools/near.py", "double(x)", "double(x + 1)"),
     ("fftools/__init__.py", '"""Package."""', "answer = 42"),
     ("results/a-study/run.json", "{}", '{"seed": 1}'),
+    ("checkpoints/a-study.json", "{}", '{"sha256": 1}'),
     ("notebooks/01_small.ipynb", "near.twice(2)", "near.twice(3)"),
 ])
 def test_a_changed_source_makes_a_chapter_stale(house, file, old, new):
@@ -153,6 +156,7 @@ def test_a_changed_source_makes_a_chapter_stale(house, file, old, new):
     ("fftools/far.py", "2 * x", "(2\n            * x)"),
     ("fftools/other.py", "one = 1", "one = 2"),
     ("results/b-study/run.json", "{}", '{"seed": 1}'),
+    ("checkpoints/b-study.json", "{}", '{"sha256": 1}'),
     ("notebooks/01_small.ipynb", "# Small", "# Larger"),
     ("notebooks/01_small.ipynb", "old/home", "new/home"),
 ])

@@ -11,7 +11,7 @@ from fftools.data import Dataset, Split
 from fftools.fit import fit
 from fftools.forward_forward import ForwardForward
 from fftools.labels import Fourier, Hybrids, Pixels
-from fftools.readout import LinearReadout, accuracy, discrimination, precision_context, predict, resolve_precision
+from fftools.readout import LinearReadout, accuracy, discrimination, goodness, precision_context, predict, resolve_precision
 
 
 def test_predict_takes_the_highest_score_of_every_image(noise):
@@ -101,6 +101,84 @@ def test_linear_readout_sees_the_neutral_label_only(small, noise):
     marked = Pixels(4).embed(images, noise.labels)
     assert not torch.equal(images, marked)
     assert torch.equal(readout.scores(images), readout.scores(marked))
+
+
+# --- goodness of a few labels only --------------------------------------------------------------------------
+
+
+def noisy(images):
+    """A made-up proposer for `noise`, with a different ranking for each image."""
+    return images.flatten(1)[:, 40:44] * 4
+
+
+@pytest.fixture
+def asked(small, noise):
+    """A network that counts the images it is asked about, and the images."""
+    learner, judge = small(norm="layer"), ForwardForward.judge
+    learner.count = 0
+
+    def counting(images, labels):
+        learner.count += len(images)
+        return judge(learner, images, labels)
+
+    learner.judge = counting
+    return learner, noise.floats()
+
+
+@pytest.mark.parametrize("build", [dense, partial(convolutional, True)], ids=["dense", "cnn"])
+def test_goodness_of_all_labels_is_the_networks_scores_bit_for_bit(build, digits):
+    learner, images = build(), digits.test[:40].floats()
+    scores = learner.scores(images)
+    found = goodness(learner, images, 10, lambda images: images.flatten(1)[:, 300:310])
+    assert torch.equal(found, scores) and len(scores.argmax(1).unique()) > 1
+
+
+@pytest.mark.parametrize("candidates", [2, 3])
+def test_goodness_asks_about_the_proposed_labels_only(asked, candidates):
+    learner, images = asked
+    scores = learner.scores(images)
+    learner.count = 0
+    found = goodness(learner, images, candidates, noisy)
+    proposed = noisy(images).argsort(1, descending=True)[:, :candidates]
+    expected = torch.full_like(scores, -torch.inf).scatter(1, proposed, scores.gather(1, proposed))
+    torch.testing.assert_close(found, expected)
+    assert learner.count == candidates * len(images)
+    assert not torch.equal(found.argmax(1), proposed[:, 0]), "goodness has a say"
+
+
+def test_one_candidate_is_the_answer_unasked(asked):
+    learner, images = asked
+    assert torch.equal(goodness(learner, images, 1, noisy).argmax(1), noisy(images).argmax(1)) and learner.count == 0
+
+
+@pytest.mark.parametrize("least", [0.2, 0.3, 1.0])
+def test_labels_with_a_small_share_are_not_asked_about(asked, least):
+    """Against the definition, image by image; nothing is computed for an image whose answer stands already."""
+    learner, images = asked
+    scores, shares = learner.scores(images), noisy(images).softmax(1)
+    learner.count, count = 0, 0
+    found = goodness(learner, images, 3, noisy, least)
+    for row, share, judged in zip(found, shares, scores):
+        best = share.argsort(descending=True)[:3].tolist()
+        chosen = best[:1] + [label for label in best[1:] if share[label] >= least]
+        if len(chosen) == 1:
+            assert row[chosen[0]] == torch.inf
+        else:
+            torch.testing.assert_close(row[chosen], judged[chosen])
+            count += len(chosen)
+        assert (row == -torch.inf).sum() == 4 - len(chosen)
+    assert learner.count == count and (0 < count < 3 * len(images)) == (least < 1)
+
+
+@pytest.mark.parametrize("candidates, least", [(0, 0.0), (5, 0.0), (2, -0.1), (2, 1.1)])
+def test_goodness_refuses_numbers_out_of_range(small, noise, candidates, least):
+    with pytest.raises(ValueError, match=f"1 to 4 candidates.*got {candidates} candidates, 4 scores, least={least}"):
+        goodness(small(), noise.floats(), candidates, noisy, least)
+
+
+def test_goodness_refuses_a_proposer_for_other_labels(small, noise):
+    with pytest.raises(ValueError, match="one proposed score for each label.*3 scores"):
+        goodness(small(), noise.floats(), 2, lambda images: noisy(images)[:, :3])
 
 
 def test_learning_without_labels_gives_features_worth_reading(digits):

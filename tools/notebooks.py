@@ -34,7 +34,7 @@ class ChapterError(RuntimeError):
 # ---- which sources an output belongs to -----------------------------------------------------------------------
 
 def fingerprint(path: Path, root: Path = ROOT) -> str:
-    """Hash of what a notebook's outputs depend on: its code, the fftools modules it reaches, the records it names.
+    """Hash of what a notebook's outputs depend on: its code, the fftools modules it reaches, records and checkpoints it names.
 
     Comments, docstrings and layout do not count. Magics (`%`, `!`) are left out, and so is the Colab cell.
     """
@@ -52,9 +52,11 @@ def fingerprint(path: Path, root: Path = ROOT) -> str:
         digest.update(f"{name}: {canonical(tree)}\n".encode())
     literals = {node.value for name, tree in trees.items() if name.startswith("cell ") for node in ast.walk(tree)
                 if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    for study in sorted(text for text in literals if re.fullmatch(r"[\w-]+", text)):
-        for record in sorted((root / "results" / study).glob("*.json")):
-            digest.update(f"{study}/{record.name}: ".encode() + record.read_bytes())
+    for name in sorted(text for text in literals if re.fullmatch(r"[\w-]+", text)):
+        for record in sorted((root / "results" / name).glob("*.json")):
+            digest.update(f"{name}/{record.name}: ".encode() + record.read_bytes())
+        if (card := root / "checkpoints" / f"{name}.json").exists():  # it holds the sum of the weights
+            digest.update(f"checkpoint {name}: ".encode() + card.read_bytes())
     return digest.hexdigest()
 
 
