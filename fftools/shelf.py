@@ -45,7 +45,7 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Kept:
-    """A network from the shelf, ready to predict: `learner, readout, card = load("ff-cnn-small")`. Nothing is unpickled.
+    """A network from the shelf, ready to predict: `learner, readout, card = load("ff-cnn-wide-local")`. Nothing is unpickled.
 
     Raises ValueError, with the file's name, for an unknown name, a missing file, a card that is damaged, and weights that
     are not, byte for byte and tensor for tensor, what the card says.
