@@ -158,7 +158,7 @@ STUDIES: dict[str, Study] = {
     "ff-cnn-optimizers": Study(
         "Section 3.2: Adam against SGD (momentum 0.9), each over a range of learning rates, 32 filters 7×7",
         tuple(searched(32, optimizer=name, lr=lr) for name, rates in
-              (("adam", (5e-6, 5e-5, 5e-4, 5e-3)), ("sgd", (1e-3, 1e-2, 1e-1, 1.0))) for lr in rates),
+              (("adam", (5e-6, 5e-5, 5e-4, 5e-3)), ("sgd", (1e-7, 1e-6, 1e-5, 1e-4))) for lr in rates),
         quick={key: value for key, value in MINIATURE.items() if key != "lr"}),
     "bp-cnn": Study("The paper's backprop CNN, 16 filters 5×5, at full length and at a tenth of it",
                     (bp_cnn(), bp_cnn(epochs=20)), quick=dict(train_images=1_000)),
