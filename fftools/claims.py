@@ -66,6 +66,15 @@ class Claim:
         """One of `VERDICTS`; "control" for a number of ours that stands beside no claim."""
         if self.paper is None and len(self.ours) == 1:
             return "control"
+        found = self.found()
+        scaled = all(a.record["profile"] == "full" and holds(a.record["config"], self.at or {}) for a in found)
+        leaning = self.leaning()
+        if scaled or (self.paper is not None and leaning == "reproduced"):  # a number that a smaller run reaches is reached
+            return leaning
+        return "not run at that scale"
+
+    def leaning(self) -> str:
+        """The verdict that our numbers would give, whatever their scale."""
         if not (found := self.found()):
             return "not run"
         if self.vary:
@@ -74,11 +83,7 @@ class Claim:
             pairs = itertools.pairwise(found) if self.holds == "order" else [(found[0], other) for other in found[1:]]
             return _compared(found, list(pairs), _sign(self.ours[0]))
         short = _sign(self.ours[0]) * (self.paper - found[0].mean)
-        if short <= self.tolerance:
-            return "reproduced"
-        if found[0].record["profile"] != "full" or not holds(found[0].record["config"], self.at or {}):
-            return "not run at that scale"
-        return "close" if short <= CLOSE * self.tolerance else "not reproduced"
+        return "reproduced" if short <= self.tolerance else "close" if short <= CLOSE * self.tolerance else "not reproduced"
 
     def _peaks(self, found: list[Found]) -> str:
         if not all(answer.alone for answer in found):

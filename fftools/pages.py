@@ -2,6 +2,9 @@
 
 from fftools import claims
 
+# What a smaller run says of a statement.
+SMALLER = {"reproduced": "agrees", "close": "cannot tell", "not reproduced": "disagrees"}
+
 
 def front_claims() -> str:
     """The few claims that the front page shows, as a Markdown table."""
@@ -22,6 +25,8 @@ def all_claims() -> str:
                 small = claim.found() and claim.found()[0].record["profile"] == "quick"
                 ours = " · ".join(part for part in (claim.measured(), claim.scale() + ", miniature" * bool(small)) if part)
                 shown = verdict if verdict.startswith(("not run", "control")) else f"**{verdict}**"
+                if verdict == "not run at that scale" and claim.paper is None:
+                    shown += f"; ours {SMALLER[claim.leaning()]}"
                 lines.append(f"| {claim.says} ({claim.source}) | {_paper(claim)} | {ours} | {shown} |")
     return "\n".join(lines)
 

@@ -91,6 +91,20 @@ def test_miniatures_answer_where_full_runs_are_missing(save):
     assert claim(99.0, query()).verdict() == "reproduced"
 
 
+def test_a_smaller_run_decides_no_statement(save, monkeypatch):
+    for width, value in enumerate((0.99, 0.95)):
+        save({"val_goodness": value}, widths=[784, width], profile="quick")
+        save({"val_linear": value}, widths=[784, width], seed=1)
+    for metric, at in (("val_goodness", None), ("val_linear", {"epochs": 200})):
+        for order, ours in (((0, 1), "agrees"), ((1, 0), "disagrees")):
+            stated = claim(None, *(query(metric, widths=[784, width]) for width in order), at=at)
+            monkeypatch.setattr(claims, "load", lambda stated=stated: [stated])
+            monkeypatch.setattr(claims, "documents", lambda: {"document": {"title": "A paper"}})
+            assert stated.verdict() == "not run at that scale" and f"not run at that scale; ours {ours} |" in pages.all_claims()
+    queries = [query("val_linear", widths=[784, width]) for width in (0, 1)]
+    assert claim(None, *queries, at={"epochs": 3}).verdict() == "reproduced"
+
+
 @pytest.mark.parametrize("values, verdict", [
     ((0.99, 0.97, 0.95), "reproduced"), ((0.99, 0.989, 0.95), "reproduced"), ((0.97, 0.99, 0.95), "not reproduced"),
     ((0.970, 0.971, 0.95), "close"), ((0.970, 0.969, 0.968), "close"), ((0.95, 0.97, 0.99), "not reproduced"),
