@@ -11,9 +11,9 @@ from fftools.learner import Learner
 class Backprop(Learner):
     """Blocks, a linear head on the last one's output, softmax cross-entropy; one loss, one graph for all blocks."""
 
-    def __init__(self, blocks, classes: int = 10):
+    def __init__(self, blocks: nn.ModuleList, classes: int = 10, bias: bool = True):
         super().__init__()
-        self.blocks, self.head = blocks, nn.LazyLinear(classes)
+        self.blocks, self.head = blocks, nn.LazyLinear(classes, bias=bias)
 
     def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
         """See `Learner`: here there is one loss only."""

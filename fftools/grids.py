@@ -162,6 +162,11 @@ STUDIES: dict[str, Study] = {
         quick={key: value for key, value in MINIATURE.items() if key != "lr"}),
     "bp-cnn": Study("The paper's backprop CNN, 16 filters 5×5, at full length and at a tenth of it",
                     (bp_cnn(), bp_cnn(epochs=20)), quick=dict(train_images=1_000)),
+    "cnn-maps": Study(
+        "Section 3.3: the FF-CNN in both readings and backprop on the same blocks, 32 filters 7×7, whose maps are put to the test",
+        tuple(build(32, 7, **options, lr=1e-3, epochs=10, train_images=20_000, validate_every=10)
+              for build, options in ((ff_cnn, {}), (ff_cnn, dict(network=THROUGH)), (bp_cnn, {}))),
+        quick=dict(epochs=2, train_images=2_000)),
     "bp-mlp": Study("The control: backpropagation through the same blocks, with and without shifts",
                     (bp(shift=1), bp()), quick=dict(epochs=3, train_images=10_000)),
 }

@@ -1,0 +1,67 @@
+"""Mono-Forward (Gong, Li & Abdulla 2025): every block learns to name the class through a projection matrix of its own."""
+
+from collections.abc import Iterator
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fftools.learner import Learner
+
+
+class MonoForward(Learner):
+    """A stack of blocks, each with a projection matrix M and a cross-entropy of its own (Section 3.1).
+
+    Block i's activations a, flattened to `(N, D)`, give the goodness of every class, G = a Mᵀ `(N, classes)` (equation 5).
+    Softmax cross-entropy on G (equation 6) trains the block's weights and M (equations 7 and 8) and nothing else: no gradient
+    crosses a block's border, no label enters an image, and there are no negative data.
+
+    blocks    from `fftools.blocks`; a block whose weights are frozen still feeds the next one
+    classes   rows of each M, which has no bias (the paper's parameter counts, Table 4)
+    """
+
+    def __init__(self, blocks: nn.ModuleList, classes: int = 10):
+        super().__init__()
+        self.blocks = blocks
+        self.projections = nn.ModuleList(nn.LazyLinear(classes, bias=False) for _ in blocks)
+
+    def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
+        """See `Learner`: one loss for each block that is trained (see `train_only`)."""
+        x = images
+        for block, projection in zip(self.blocks, self.projections):
+            x = block(x.detach())
+            loss = F.cross_entropy(projection(x.flatten(1)), labels)
+            if loss.requires_grad:
+                yield loss
+
+    def train_only(self, *numbers: int) -> "MonoForward":
+        """Freeze all blocks and matrices but those of the blocks with these numbers, counted from 0; without any, free all.
+
+        So blocks are trained one after the other, or a new one is trained on top of old ones. Returns the learner.
+        Raises ValueError when there is no such block.
+        """
+        if not set(numbers) <= set(range(len(self.blocks))):
+            raise ValueError(f"blocks must be among 0…{len(self.blocks) - 1}; got {list(numbers)}")
+        for number, pair in enumerate(zip(self.blocks, self.projections)):
+            for parameter in (*pair[0].parameters(), *pair[1].parameters()):
+                parameter.requires_grad = not numbers or number in numbers
+        return self
+
+    def goodness(self, images: Tensor) -> list[Tensor]:
+        """Each block's goodness of every class, G `(N, classes)`, first block to last: what each would answer alone."""
+        return [projection(x.flatten(1)) for x, projection in zip(self.activations(images), self.projections)]
+
+    def scores(self, images: Tensor) -> Tensor:
+        """The paper's *FF prediction*: the blocks' goodness added up, `(N, classes)`."""
+        return sum(self.goodness(images))
+
+    def last_scores(self, images: Tensor) -> Tensor:
+        """The paper's *BP prediction*: the last block's goodness alone, `(N, classes)`; the other matrices are not needed."""
+        return self.projections[-1](self.activations(images)[-1].flatten(1))
+
+    def activations(self, inputs: Tensor) -> list[Tensor]:
+        """See `Learner`."""
+        found, x = [], inputs
+        for block in self.blocks:
+            x = block(x)
+            found.append(x)
+        return found
