@@ -66,6 +66,29 @@ def cnn_trial(width: int = 32, kernel: int = 7, network: dict | None = None, lab
 THROUGH = dict(local=False)  # the other reading: the cumulative loss goes back through the whole stack
 
 
+def race(rule: str, dataset: str, convolutional: bool = False, network: dict | None = None, **changes) -> dict:
+    """Configuration of a network of Mono-Forward's Section 4 under one of five rules; its rate, if not given, is from `RATES`.
+
+    MLP of 2×1000, for CIFAR 3×2000, without biases (Table 4); CNN of 64, 128, 256 and 512 filters 3×3, padded and pooled.
+    """
+    colour, kind = dataset.startswith("cifar"), "cnn" if convolutional else "mlp"
+    shape = dict(blocks=dict(channels=3 if colour else 1, widths=[64, 128, 256, 512], kernel=3, padding="same", pool="average")
+                 ) if convolutional else dict(widths=[3072] + [2000] * 3 if colour else [784] + [1000] * 2, bias=False)
+    options = {} if convolutional or rule in ("mf", "ff") else dict(bias=False)
+    options |= dict(classes=100) if dataset == "cifar100" else {}
+    base = dict(rule=rule, dataset=dataset, **shape, batch_size=128, shift=0, readout_epochs=0, splits=["validation", "test"])
+    if rule == "ff":
+        base, options = base | dict(label="pixels"), dict(norm="layer", negatives="hard")
+    if "lr" not in changes:
+        base["lr"] = RATES[kind, "cifar10" if dataset == "cifar100" else dataset][rule]
+    return {**base, **changes, "network": options | (network or {})}
+
+
+# The best rate of each rule on validation images, of those that `mono-mlp-rates` and `mono-cnn-rates` tried.
+RATES = {("mlp", "mnist"): {}, ("mlp", "fashion_mnist"): {}, ("mlp", "cifar10"): {},
+         ("cnn", "mnist"): {}, ("cnn", "fashion_mnist"): {}, ("cnn", "cifar10"): {}}
+
+
 def searched(width: int = 128, kernel: int = 7, network: dict | None = None, labels: dict | None = None, **changes) -> dict:
     """An FF-CNN of the paper's search (Section 3.2): judged on validation images only, as there."""
     return ff_cnn(width, kernel, network, labels, **{"splits": ["validation"], **changes})
@@ -163,10 +186,22 @@ STUDIES: dict[str, Study] = {
     "bp-cnn": Study("The paper's backprop CNN, 16 filters 5×5, at full length and at a tenth of it",
                     (bp_cnn(), bp_cnn(epochs=20)), quick=dict(train_images=1_000)),
     "cnn-maps": Study(
-        "Section 3.3: the FF-CNN in both readings and backprop on the same blocks, 32 filters 7×7, whose maps are put to the test",
+        "Section 3.3: FF-CNNs in both readings and backprop on the same blocks, 32 filters 7×7, for the test of their maps",
         tuple(build(32, 7, **options, lr=1e-3, epochs=10, train_images=20_000, validate_every=10)
               for build, options in ((ff_cnn, {}), (ff_cnn, dict(network=THROUGH)), (bp_cnn, {}))),
         quick=dict(epochs=2, train_images=2_000)),
+    "mono-mlp-rates": Study(
+        "Mono-Forward and its rivals, MLP: each rule's learning rate on each dataset, 20,000 images, 10 epochs, validation",
+        tuple(race(rule, dataset, lr=lr, epochs=10, train_images=20_000, splits=["validation"])
+              for dataset in ("mnist", "fashion_mnist", "cifar10") for rule in ("mf", "bp", "fa", "dfa", "ff")
+              for lr in (1e-4, 3e-4, 1e-3, 3e-3)),
+        quick=dict(epochs=2, train_images=2_000)),
+    "mono-cnn-rates": Study(
+        "Mono-Forward and its rivals, CNN: each rule's learning rate on each dataset, 10,000 images, 5 epochs, validation",
+        tuple(race(rule, dataset, True, lr=lr, epochs=5, train_images=10_000, validation_images=5_000, splits=["validation"])
+              for dataset in ("cifar10", "mnist", "fashion_mnist") for rule in ("mf", "bp", "fa", "dfa")
+              for lr in (3e-4, 1e-3, 3e-3)),
+        quick=dict(epochs=1, train_images=1_000, validation_images=1_000)),
     "bp-mlp": Study("The control: backpropagation through the same blocks, with and without shifts",
                     (bp(shift=1), bp()), quick=dict(epochs=3, train_images=10_000)),
 }

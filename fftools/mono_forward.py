@@ -17,11 +17,14 @@ class MonoForward(Learner):
 
     blocks    from `fftools.blocks`; a block whose weights are frozen still feeds the next one
     classes   rows of each M, which has no bias (the paper's parameter counts, Table 4)
+    places    None lets M read a block's whole map; a number averages maps `(N, C, H, W)` to at most so many rows and columns
     """
 
-    def __init__(self, blocks: nn.ModuleList, classes: int = 10):
+    def __init__(self, blocks: nn.ModuleList, classes: int = 10, places: int | None = None):
         super().__init__()
-        self.blocks = blocks
+        if places is not None and places < 1:
+            raise ValueError(f"places must be at least 1, or None for the whole map; got {places}")
+        self.blocks, self.places = blocks, places
         self.projections = nn.ModuleList(nn.LazyLinear(classes, bias=False) for _ in blocks)
 
     def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
@@ -29,7 +32,7 @@ class MonoForward(Learner):
         x = images
         for block, projection in zip(self.blocks, self.projections):
             x = block(x.detach())
-            loss = F.cross_entropy(projection(x.flatten(1)), labels)
+            loss = F.cross_entropy(projection(self._read(x)), labels)
             if loss.requires_grad:
                 yield loss
 
@@ -48,7 +51,7 @@ class MonoForward(Learner):
 
     def goodness(self, images: Tensor) -> list[Tensor]:
         """Each block's goodness of every class, G `(N, classes)`, first block to last: what each would answer alone."""
-        return [projection(x.flatten(1)) for x, projection in zip(self.activations(images), self.projections)]
+        return [projection(self._read(x)) for x, projection in zip(self.activations(images), self.projections)]
 
     def scores(self, images: Tensor) -> Tensor:
         """The paper's *FF prediction*: the blocks' goodness added up, `(N, classes)`."""
@@ -56,7 +59,7 @@ class MonoForward(Learner):
 
     def last_scores(self, images: Tensor) -> Tensor:
         """The paper's *BP prediction*: the last block's goodness alone, `(N, classes)`; the other matrices are not needed."""
-        return self.projections[-1](self.activations(images)[-1].flatten(1))
+        return self.projections[-1](self._read(self.activations(images)[-1]))
 
     def activations(self, inputs: Tensor) -> list[Tensor]:
         """See `Learner`."""
@@ -65,3 +68,9 @@ class MonoForward(Learner):
             x = block(x)
             found.append(x)
         return found
+
+    def _read(self, x: Tensor) -> Tensor:
+        """What a projection matrix sees of a block's output: `(N, D)`."""
+        if self.places and x.dim() == 4:
+            x = F.adaptive_avg_pool2d(x, [min(self.places, size) for size in x.shape[2:]])
+        return x.flatten(1)

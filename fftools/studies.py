@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -10,18 +11,22 @@ import torch
 from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
 from sklearn.metrics import confusion_matrix
+from torch import Tensor
 from tqdm import tqdm
 
 from fftools import checkpoints, data, labels, records
 from fftools.backprop import Backprop
 from fftools.blocks import cnn, fan_out_weights, mlp
+from fftools.feedback import DirectFeedbackAlignment, FeedbackAlignment
 from fftools.fit import OutOfTime, TrainingError, fit
 from fftools.forward_forward import ForwardForward
 from fftools.greedy import train_layers
 from fftools.grids import STUDIES
 from fftools.learner import Learner
+from fftools.mono_forward import MonoForward
 from fftools.readout import LinearReadout, Scores, accuracy, predict, resolve_precision
 
+RULES = {"bp": Backprop, "fa": FeedbackAlignment, "dfa": DirectFeedbackAlignment, "mf": MonoForward}
 WATCHED = 2_000  # validation images on which a long run is watched; its verdict comes from all of them
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # torchvision's customary constants, which the article's code family uses
 
@@ -124,11 +129,11 @@ def _beside(path: Path, ending: str) -> Path:
 
 def build(config: dict) -> Learner:
     """The untrained learner that a configuration describes."""
-    blocks = cnn(**config["blocks"]) if "blocks" in config else mlp(config["widths"])
+    blocks = cnn(**config["blocks"]) if "blocks" in config else mlp(config["widths"], config.get("bias", True))
     if config.get("weights") == "fan-out":
         fan_out_weights(blocks)
-    if config["rule"] == "bp":
-        return Backprop(blocks)
+    if config["rule"] in RULES:
+        return RULES[config["rule"]](blocks, **config.get("network", {}))
     scheme = {"pixels": labels.Pixels, "hybrids": labels.Hybrids, "fourier": labels.Fourier}[config["label"]]
     return ForwardForward(blocks, scheme(**config.get("labels", {})), **config["network"])
 
@@ -159,11 +164,18 @@ def _mini_batch(config, seed, dataset, path, progress, deadline):
 
 def answers(learner: Learner, readout: LinearReadout | None = None) -> dict[str, Scores]:
     """The ways in which a trained network can be asked, by the names they have in records."""
+    if isinstance(learner, MonoForward):
+        layers = {f"layer_{number}": partial(_one_layer, learner, number) for number in range(1, len(learner.blocks) + 1)}
+        return {"ff_pred": learner.scores, "bp_pred": learner.last_scores} | layers
     if not isinstance(learner, ForwardForward):
         return {"accuracy": learner.scores}
     found = {"goodness": learner.scores} if learner.label.classes else {}
     found |= {} if learner.softmax is None else {"one_pass": learner.one_pass}
     return found if readout is None else found | {"linear": readout.scores}
+
+
+def _one_layer(learner: MonoForward, number: int, images: Tensor) -> Tensor:
+    return learner.goodness(images)[number - 1]
 
 
 def _article(config, seed, dataset, path, progress, deadline):
