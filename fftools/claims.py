@@ -122,20 +122,27 @@ def load() -> list[Claim]:
 
 
 def ask(query: dict, profile: str) -> Found | None:
-    """The best configuration among a study's records that hold `where`: its mean over seeds. None without a record."""
+    """The best configuration among a study's records that hold `where`: its mean over seeds. None without a record.
+
+    For a number on test images the best is the best on validation images, where the records know it.
+    """
     groups: dict[str, list] = {}
     for record in records.load(query["study"], profile):
         value = value_of(record, query["metric"])
         if value is not None and holds(record["config"], query.get("where", {})):
-            groups.setdefault(json.dumps(record["config"], sort_keys=True), []).append((100 * value, record))
-    found = sorted((_over_seeds(group, query["metric"]) for group in groups.values()), key=lambda a: -_sign(query) * a.mean)
+            groups.setdefault(json.dumps(record["config"], sort_keys=True), []).append(record)
+    judge = query["metric"].replace("test_", "val_", 1)
+    if any(value_of(record, judge) is None for group in groups.values() for record in group):
+        judge = query["metric"]
+    ranked = sorted(groups.values(), key=lambda group: -_sign(query) * _over_seeds(group, judge).mean)
+    found = [_over_seeds(group, query["metric"]) for group in ranked]
     if len(found) > 1 and abs(found[0].mean - found[1].mean) <= _noise(*found[:2]):
         return replace(found[0], alone=False)
     return found[0] if found else None
 
 
-def _over_seeds(group: list[tuple[float, dict]], metric: str) -> Found:
-    values, kept = zip(*group)
+def _over_seeds(kept: list[dict], metric: str) -> Found:
+    values = [100 * value_of(record, metric) for record in kept]
     mean, sd = float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
     error = sd if len(values) > 1 else 100 * (mean / 100 * (1 - mean / 100) / _judged(kept[0]["config"], metric)) ** 0.5
     return Found(mean, sd, error / len(values) ** 0.5, len(values), kept[0])

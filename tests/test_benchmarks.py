@@ -85,3 +85,28 @@ def test_the_cnns_benchmark_refuses_another_rule(digits):
     learner.threshold = 1.0
     with pytest.raises(AssertionError, match="not the same rule"):
         module.compare(learner, learner.blocks, images, labels)
+
+
+@pytest.mark.parametrize("network", ["mlp", "cnn"])
+def test_mono_forwards_step_is_measured_against_the_same_rule(network, monkeypatch, capsys, tmp_path):
+    module = load("mono_forward_step")
+    monkeypatch.setenv("FFTOOLS_DATA_DIR", str(tmp_path))
+    monkeypatch.setitem(module.NETWORKS, "mlp", lambda: module.mlp([784, 20, 16], bias=False))
+    monkeypatch.setitem(module.NETWORKS, "cnn", lambda: module.cnn(3, [4, 6], 3, padding="same", pool="average"))
+    options = f"--network {network} --turns 2 --steps 2 --device cpu"
+    monkeypatch.setattr(sys, "argv", ["mono_forward_step.py", *options.split()])
+    module.main()
+    said = capsys.readouterr().out
+    slow, fast, ratio = (float(re.search(rf"^{name} +([\d.]+)", said, re.MULTILINE)[1]) for name in ("plain", "ours", "ratio"))
+    assert slow > 0 and fast > 0 and ratio > 0
+
+
+def test_mono_forwards_benchmark_refuses_another_rule(digits):
+    module, images, labels = load("mono_forward_step"), digits.train[:8].floats(), digits.train[:8].labels
+    learner = module.MonoForward(module.mlp([784, 12, 9], bias=False))
+    learner.scores(images)
+    matrices = [projection.weight.detach().clone() for projection in learner.projections]
+    module.compare(learner, learner.blocks, matrices, images, labels)
+    matrices[1] *= 2
+    with pytest.raises(AssertionError, match="not the same rule"):
+        module.compare(learner, learner.blocks, matrices, images, labels)

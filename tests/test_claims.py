@@ -53,6 +53,13 @@ def test_ours_is_the_mean_over_the_seeds_of_the_asked_configuration(save):
     assert claim(97.0, query()).measured() == "97.00 ± 1.41 %", "of several configurations the best is taken"
 
 
+def test_no_configuration_is_chosen_on_test_images(save):
+    save({"test_accuracy": 0.90, "val_accuracy": 0.95}, epochs=10)
+    save({"test_accuracy": 0.93, "val_accuracy": 0.92}, epochs=40)
+    assert claim(97.0, query("test_accuracy")).measured() == "90.00 %"
+    assert claim(97.0, query("val_accuracy")).measured() == "95.00 %"
+
+
 def test_a_query_can_ask_for_a_part_deep_in_a_configuration(save):
     save({"val_goodness": 0.75}, blocks=dict(widths=[4, 4], kernel=5), network=dict(local=True))
     asked = lambda **parts: claim(1.0, query("val_goodness", **parts))

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ import torch
 from fftools import data, records, studies
 from fftools.backprop import Backprop
 from fftools.data import Dataset, Split
-from fftools.grids import ARTICLE, STUDIES, Study, bp, bp_cnn, ff, ff_cnn
+from fftools.grids import ARTICLE, RATES, STUDIES, Study, bp, bp_cnn, ff, ff_cnn
 from fftools.labels import Hybrids
 from fftools.studies import build, run, run_study
 
@@ -315,3 +316,19 @@ def test_kill_9_in_the_middle_of_a_study_and_again(monkeypatch, tmp_path):
     monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(tmp_path / "undisturbed"))
     subprocess.run(study, capture_output=True, check=True)
     assert found == kept("many")
+
+
+@pytest.mark.parametrize("kind, dataset", RATES, ids="-".join)
+def test_the_rates_are_the_best_of_those_tried_on_validation_images(kind, dataset, monkeypatch):
+    """The same number of rates was tried for each rule, on as many images; none of it on test images."""
+    monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(Path(__file__).parents[1] / "results"))
+    tried = [r for r in records.load(f"mono-{kind}-rates", "full") if r["config"]["dataset"] == dataset]
+    judge = {"mf": "val_ff_pred", "ff": "val_goodness"}
+    budgets = set()
+    for rule, chosen in RATES[kind, dataset].items():
+        mine = [r for r in tried if r["config"]["rule"] == rule and r["seed"] == 0]
+        best = max(mine, key=lambda r: r["metrics"].get(judge.get(rule, "val_accuracy"), 0))
+        assert best["config"]["lr"] == chosen, rule
+        assert not any(name.startswith("test") for r in mine for name in r["metrics"])
+        budgets.add(tuple(sorted((r["config"]["lr"], r["config"]["epochs"], r["config"]["train_images"]) for r in mine)))
+    assert len(budgets) == 1 and len(budgets.pop()) >= 3
