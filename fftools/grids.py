@@ -2,6 +2,22 @@
 
 from dataclasses import dataclass
 
+from fftools.configs import (
+    ARTICLE,
+    RATES,
+    THROUGH,
+    bp,
+    bp_cnn,
+    choice,
+    cnn_trial,
+    ff,
+    ff_cnn,
+    race,
+    searched,
+    stack,
+    unsupervised,
+)
+
 
 @dataclass(frozen=True)
 class Study:
@@ -18,72 +34,6 @@ class Study:
         return [{**config, **(self.quick if profile == "quick" else {})} for config in self.configs]
 
 
-def ff(network: dict | None = None, **changes) -> dict:
-    """Configuration of a mini-batch FF network: what study `ff-mlp-choices` found best on validation images."""
-    base = dict(rule="ff", dataset="mnist", label="pixels", widths=[784, 1000, 1000, 1000], epochs=60, batch_size=100,
-                lr=1e-3, shift=0, readout_epochs=10, splits=["validation", "test"], network=dict(norm="layer"))
-    return {**base, **changes, "network": base["network"] | (network or {})}
-
-
-def unsupervised(**changes) -> dict:
-    """Configuration of a label-free FF network under a linear read-out of all its blocks."""
-    return ff(label="hybrids", epochs=20, readout_epochs=20) | changes
-
-
-def bp(**changes) -> dict:
-    """Configuration of the backprop control on the same blocks."""
-    config = ff(epochs=20, readout_epochs=0) | {"rule": "bp", "network": {}} | changes
-    return {key: value for key, value in config.items() if key != "label"}
-
-
-def choice(network: dict | None = None, **changes) -> dict:
-    """A small trial on equal budget, judged on validation images only."""
-    return ff(network, **{"train_images": 20_000, "epochs": 10, "readout_epochs": 0, "splits": ["validation"], **changes})
-
-
-def ff_cnn(width: int = 128, kernel: int = 7, network: dict | None = None, labels: dict | None = None, **changes) -> dict:
-    """Configuration of an FF-CNN at the paper's scale (Section 3.1), in the strictly local reading."""
-    base = dict(rule="ff", dataset="mnist", label="fourier", labels=dict(set=1, strength=0.35), validate_every=5,
-                blocks=dict(channels=1, widths=[width] * 3, kernel=kernel), epochs=200, batch_size=50, lr=5e-4, shift=0,
-                readout_epochs=10, splits=["validation", "test"],
-                network=dict(norm="layer", first_loss=1, first_judge=1, local=True))
-    return {**base, **changes, "network": base["network"] | (network or {}), "labels": base["labels"] | (labels or {})}
-
-
-def bp_cnn(width: int = 16, kernel: int = 5, **changes) -> dict:
-    """Configuration of the paper's backprop CNN (Section 3.1)."""
-    left_out = ("label", "labels")
-    config = {key: value for key, value in ff_cnn(width, kernel).items() if key not in left_out}
-    return config | dict(rule="bp", lr=1e-3, readout_epochs=0, network={}) | changes
-
-
-def cnn_trial(width: int = 32, kernel: int = 7, network: dict | None = None, labels: dict | None = None, **changes) -> dict:
-    """A small trial of an FF-CNN on equal budget, judged on validation images only."""
-    small = dict(train_images=10_000, epochs=10, validate_every=10, readout_epochs=0, splits=["validation"])
-    return ff_cnn(width, kernel, network, labels, **{**small, **changes})
-
-
-THROUGH = dict(local=False)  # the other reading: the cumulative loss goes back through the whole stack
-
-
-def race(rule: str, dataset: str, convolutional: bool = False, network: dict | None = None, **changes) -> dict:
-    """Configuration of a network of Mono-Forward's Section 4 under one of five rules; its rate, if not given, is from `RATES`.
-
-    MLP of 2×1000, for CIFAR 3×2000, without biases (Table 4); CNN of 64, 128, 256 and 512 filters 3×3, padded and pooled.
-    """
-    colour, kind = dataset.startswith("cifar"), "cnn" if convolutional else "mlp"
-    shape = dict(blocks=dict(channels=3 if colour else 1, widths=[64, 128, 256, 512], kernel=3, padding="same", pool="average")
-                 ) if convolutional else dict(widths=[3072] + [2000] * 3 if colour else [784] + [1000] * 2, bias=False)
-    options = {} if convolutional or rule in ("mf", "ff") else dict(bias=False)
-    options |= dict(classes=100) if dataset == "cifar100" else {}
-    base = dict(rule=rule, dataset=dataset, **shape, batch_size=128, shift=0, readout_epochs=0, splits=["validation", "test"])
-    if rule == "ff":
-        base, options = base | dict(label="pixels"), dict(norm="layer", negatives="hard")
-    if "lr" not in changes:
-        base["lr"] = RATES[kind, "cifar10" if dataset == "cifar100" else dataset][rule]
-    return {**base, **changes, "network": options | (network or {})}
-
-
 def races(kind: str, lengths: tuple[int, ...], datasets: tuple[str, ...]) -> tuple[dict, ...]:
     """Every rule at its rate on each dataset whose rates are chosen, for so many epochs each."""
     return tuple(race(rule, dataset, kind == "cnn", epochs=epochs, validate_every=1)
@@ -91,27 +41,11 @@ def races(kind: str, lengths: tuple[int, ...], datasets: tuple[str, ...]) -> tup
                  for rule in RATES.get((kind, "cifar10" if dataset == "cifar100" else dataset), ()))
 
 
+FILTERS = [64, 128, 256, 512]
 SLOW, FAST = (1e-4, 3e-4, 1e-3, 3e-3), (3e-4, 1e-3, 3e-3, 1e-2)
-
-# The best rate of each rule on validation images, of those that `mono-mlp-rates` and `mono-cnn-rates` tried.
-RATES = {("mlp", "mnist"): dict(mf=3e-3, bp=3e-3, fa=1e-3, dfa=1e-3)}
-
-
-def searched(width: int = 128, kernel: int = 7, network: dict | None = None, labels: dict | None = None, **changes) -> dict:
-    """An FF-CNN of the paper's search (Section 3.2): judged on validation images only, as there."""
-    return ff_cnn(width, kernel, network, labels, **{"splits": ["validation"], **changes})
-
-
-def stack(*widths: int, kernel: int, pool: bool = False) -> dict:
-    """Blocks with these widths. A pooled map is padded: unpadded 7×7 filters leave nothing to convolve after two poolings."""
-    return dict(channels=1, widths=list(widths), kernel=kernel) | (dict(padding="same", pool="max") if pool else {})
-
-
 # What a miniature of the search changes: 240 steps of 50 images.
 MINIATURE = dict(train_images=2_000, validation_images=1_000, epochs=6, lr=1e-3, readout_epochs=4, validate_every=None)
 WIDTHS, KERNELS = (16, 32, 64, 128), (3, 5, 7)
-ARTICLE = dict(rule="article", dataset="mnist", widths=[784, 512, 512], lr=0.03, steps=1000, batch_images=20_000,
-               batches=3, network=dict(goodness="mean", threshold=3.0, norm="length"))
 
 STUDIES: dict[str, Study] = {
     "article": Study("The article's network: [784, 512, 512], layer after layer on three batches of 20,000",
@@ -217,6 +151,24 @@ STUDIES: dict[str, Study] = {
         "Table 1: two and three hidden layers of 1000, Mono-Forward and backprop, MNIST",
         tuple(race(rule, "mnist", widths=[784] + [1000] * depth, epochs=10, validate_every=1)
               for depth in (2, 3) for rule in ("mf", "bp")), quick=dict(train_images=1_000, validation_images=1_000)),
+    "mono-cnn": Study(
+        "Table 2: Mono-Forward and its rivals, CNN, for 5 epochs each and for 20",
+        races("cnn", (5, 20), ("cifar10", "mnist", "fashion_mnist")), quick=dict(train_images=500, validation_images=500)),
+    "mono-cnn-choices": Study(
+        "Mono-Forward CNN on CIFAR-10, 10,000 images, 5 epochs: depth, pooling, what M reads, shifted images; validation",
+        tuple(race("mf", "cifar10", True, places and dict(places=places), lr=1e-3, epochs=5, train_images=10_000, shift=shift,
+                   blocks=dict(channels=3, widths=widths, kernel=3, padding="same", pool=pool), validation_images=5_000,
+                   splits=["validation"])
+              for widths, pool, places, shift in (
+                  *((FILTERS[:depth], "average", None, 0) for depth in (4, 3, 2)), (FILTERS, "max", None, 0),
+                  *((FILTERS, "average", places, 0) for places in (1, 2, 4)), (FILTERS, "average", None, 2))),
+        quick=dict(epochs=1, train_images=500, validation_images=500)),
+    "mono-mlp-cifar100": Study(
+        "Table 3, CIFAR-100: as `mono-mlp`, at CIFAR-10's rates",
+        races("mlp", (10, 40), ("cifar100",)), quick=dict(train_images=1_000, validation_images=1_000)),
+    "mono-cnn-cifar100": Study(
+        "Table 2, CIFAR-100: as `mono-cnn`, at CIFAR-10's rates",
+        races("cnn", (5, 20), ("cifar100",)), quick=dict(train_images=500, validation_images=500)),
     "bp-mlp": Study("The control: backpropagation through the same blocks, with and without shifts",
                     (bp(shift=1), bp()), quick=dict(epochs=3, train_images=10_000)),
 }

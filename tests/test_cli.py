@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from fftools import __main__, claims, data, pages, records, studies
-from fftools.grids import Study, ff
+from fftools.configs import ff
+from fftools.grids import Study
 
 TINY = ff(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0, splits=["validation"],
           train_images=200)

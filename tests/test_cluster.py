@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from fftools import cluster, records
-from fftools.grids import STUDIES, Study, ff
+from fftools.configs import ff
+from fftools.grids import STUDIES, Study
 from fftools.studies import run_study
 
 GRID = tuple(ff(dataset="digits", widths=[784, 300, 300], epochs=8, batch_size=10, readout_epochs=0, lr=lr / 1e4)

@@ -9,10 +9,10 @@ from torch import nn
 
 from fftools.backprop import Backprop
 from fftools.blocks import cnn, mlp
+from fftools.configs import race
 from fftools.data import Dataset, Split
 from fftools.feedback import DirectFeedbackAlignment, FeedbackAlignment
 from fftools.fit import fit
-from fftools.grids import race
 from fftools.mono_forward import MonoForward
 from fftools.readout import accuracy, predict
 from fftools.studies import build

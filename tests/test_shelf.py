@@ -15,8 +15,9 @@ import torch
 
 import fftools
 from fftools import data, records, shelf, studies
+from fftools.configs import bp_cnn, ff, ff_cnn
 from fftools.data import Dataset, Split
-from fftools.grids import STUDIES, bp_cnn, ff, ff_cnn
+from fftools.grids import STUDIES
 from fftools.readout import accuracy
 
 CNN = {"dataset": "digits", "blocks": {"channels": 1, "widths": [3, 3, 3], "kernel": 5}, "epochs": 2, "batch_size": 50,

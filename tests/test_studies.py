@@ -11,8 +11,9 @@ import torch
 
 from fftools import data, records, studies
 from fftools.backprop import Backprop
+from fftools.configs import ARTICLE, RATES, bp, bp_cnn, ff, ff_cnn
 from fftools.data import Dataset, Split
-from fftools.grids import ARTICLE, RATES, STUDIES, Study, bp, bp_cnn, ff, ff_cnn
+from fftools.grids import STUDIES, Study
 from fftools.labels import Hybrids
 from fftools.studies import build, run, run_study
 
@@ -267,12 +268,12 @@ def test_a_run_that_diverges_keeps_a_record_that_says_so(monkeypatch):
 SCRIPT = """
 import torch
 torch.set_num_threads(1)
-from fftools import data, grids, studies
+from fftools import configs, data, grids, studies
 digits = data.load("digits", "cpu")
 studies.data.load = lambda *_, **__: digits
 made, make = [], studies._make
 studies._make = lambda *arguments: made.append(arguments[5].stem) or make(*arguments)
-grid = tuple(grids.ff(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0,
+grid = tuple(configs.ff(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0,
                       train_images=300, lr=lr / 1000) for lr in range(1, 13))
 studies.STUDIES["many"] = grids.Study("twelve rates", grid, quick={})
 studies.run_study("many", "full")

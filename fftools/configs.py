@@ -1,0 +1,85 @@
+"""Configurations of single runs: each function gives the best or the paper's own, but for the changes one asks for."""
+
+
+def ff(network: dict | None = None, **changes) -> dict:
+    """Configuration of a mini-batch FF network: what study `ff-mlp-choices` found best on validation images."""
+    base = dict(rule="ff", dataset="mnist", label="pixels", widths=[784, 1000, 1000, 1000], epochs=60, batch_size=100,
+                lr=1e-3, shift=0, readout_epochs=10, splits=["validation", "test"], network=dict(norm="layer"))
+    return {**base, **changes, "network": base["network"] | (network or {})}
+
+
+def unsupervised(**changes) -> dict:
+    """Configuration of a label-free FF network under a linear read-out of all its blocks."""
+    return ff(label="hybrids", epochs=20, readout_epochs=20) | changes
+
+
+def bp(**changes) -> dict:
+    """Configuration of the backprop control on the same blocks."""
+    config = ff(epochs=20, readout_epochs=0) | {"rule": "bp", "network": {}} | changes
+    return {key: value for key, value in config.items() if key != "label"}
+
+
+def choice(network: dict | None = None, **changes) -> dict:
+    """A small trial on equal budget, judged on validation images only."""
+    return ff(network, **{"train_images": 20_000, "epochs": 10, "readout_epochs": 0, "splits": ["validation"], **changes})
+
+
+def ff_cnn(width: int = 128, kernel: int = 7, network: dict | None = None, labels: dict | None = None, **changes) -> dict:
+    """Configuration of an FF-CNN at the paper's scale (Section 3.1), in the strictly local reading."""
+    base = dict(rule="ff", dataset="mnist", label="fourier", labels=dict(set=1, strength=0.35), validate_every=5,
+                blocks=dict(channels=1, widths=[width] * 3, kernel=kernel), epochs=200, batch_size=50, lr=5e-4, shift=0,
+                readout_epochs=10, splits=["validation", "test"],
+                network=dict(norm="layer", first_loss=1, first_judge=1, local=True))
+    return {**base, **changes, "network": base["network"] | (network or {}), "labels": base["labels"] | (labels or {})}
+
+
+def bp_cnn(width: int = 16, kernel: int = 5, **changes) -> dict:
+    """Configuration of the paper's backprop CNN (Section 3.1)."""
+    left_out = ("label", "labels")
+    config = {key: value for key, value in ff_cnn(width, kernel).items() if key not in left_out}
+    return config | dict(rule="bp", lr=1e-3, readout_epochs=0, network={}) | changes
+
+
+def cnn_trial(width: int = 32, kernel: int = 7, network: dict | None = None, labels: dict | None = None, **changes) -> dict:
+    """A small trial of an FF-CNN on equal budget, judged on validation images only."""
+    small = dict(train_images=10_000, epochs=10, validate_every=10, readout_epochs=0, splits=["validation"])
+    return ff_cnn(width, kernel, network, labels, **{**small, **changes})
+
+
+THROUGH = dict(local=False)  # the other reading: the cumulative loss goes back through the whole stack
+
+
+def race(rule: str, dataset: str, convolutional: bool = False, network: dict | None = None, **changes) -> dict:
+    """Configuration of a network of Mono-Forward's Section 4 under one of five rules; its rate, if not given, is from `RATES`.
+
+    MLP of 2×1000, for CIFAR 3×2000, without biases (Table 4); CNN of 64, 128, 256 and 512 filters 3×3, padded and pooled.
+    """
+    colour, kind = dataset.startswith("cifar"), "cnn" if convolutional else "mlp"
+    shape = dict(blocks=dict(channels=3 if colour else 1, widths=[64, 128, 256, 512], kernel=3, padding="same", pool="average")
+                 ) if convolutional else dict(widths=[3072] + [2000] * 3 if colour else [784] + [1000] * 2, bias=False)
+    options = {} if convolutional or rule in ("mf", "ff") else dict(bias=False)
+    options |= dict(classes=100) if dataset == "cifar100" else {}
+    base = dict(rule=rule, dataset=dataset, **shape, batch_size=128, shift=0, readout_epochs=0, splits=["validation", "test"])
+    if rule == "ff":
+        base, options = base | dict(label="pixels"), dict(norm="layer", negatives="hard")
+    if "lr" not in changes:
+        base["lr"] = RATES[kind, "cifar10" if dataset == "cifar100" else dataset][rule]
+    return {**base, **changes, "network": options | (network or {})}
+
+
+# The best rate of each rule on validation images, of those that `mono-mlp-rates` and `mono-cnn-rates` tried.
+RATES = {("mlp", "mnist"): dict(mf=3e-3, bp=3e-3, fa=1e-3, dfa=1e-3, ff=3e-3)}
+
+
+def searched(width: int = 128, kernel: int = 7, network: dict | None = None, labels: dict | None = None, **changes) -> dict:
+    """An FF-CNN of the paper's search (Section 3.2): judged on validation images only, as there."""
+    return ff_cnn(width, kernel, network, labels, **{"splits": ["validation"], **changes})
+
+
+def stack(*widths: int, kernel: int, pool: bool = False) -> dict:
+    """Blocks with these widths. A pooled map is padded: unpadded 7×7 filters leave nothing to convolve after two poolings."""
+    return dict(channels=1, widths=list(widths), kernel=kernel) | (dict(padding="same", pool="max") if pool else {})
+
+
+ARTICLE = dict(rule="article", dataset="mnist", widths=[784, 512, 512], lr=0.03, steps=1000, batch_images=20_000,
+               batches=3, network=dict(goodness="mean", threshold=3.0, norm="length"))
