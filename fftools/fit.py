@@ -82,9 +82,9 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
         _materialise(learner, train)
         if device.type == "cuda":
             learner.to(memory_format=torch.channels_last)  # on a CPU it was no faster
-        optimizer = _optimizer(optimizer, learner, lr, device)
+        optimizer = make_optimizer(optimizer, learner, lr, device)
         order = torch.Generator().manual_seed(seed)
-        history, step = History(precision=precision), _Step(learner, optimizer, precision, device)
+        history, step = History(precision=precision), Step(learner, optimizer, precision, device)
         done = _resume(checkpoints.load(checkpoint, settings), checkpoint, learner, optimizer, order, history)
         if on_epoch and not done:
             on_epoch(0, learner)
@@ -123,7 +123,7 @@ def cooldown_factor(epoch: int, epochs: int) -> float:
     return 1.0 if counted <= epochs // 2 else min(1.0, 2 * (1 + epochs - counted) / epochs)
 
 
-class _Step:
+class Step:
     """One training step; on CUDA it is captured once and replayed, since launching it costs more than running it."""
 
     def __init__(self, learner, optimizer, precision, device):
@@ -190,7 +190,8 @@ def _materialise(learner: Learner, train: Split) -> None:
             pass
 
 
-def _optimizer(name: str, learner: Learner, lr: float, device: torch.device) -> torch.optim.Optimizer:
+def make_optimizer(name: str, learner: Learner, lr: float, device: torch.device) -> torch.optim.Optimizer:
+    """The optimizer `name`, "adam" or "sgd", of all parameters that are trained; fused where PyTorch can."""
     cuda = device.type == "cuda"
     rate = torch.tensor(lr, device=device) if cuda else lr  # a captured graph reads the rate from the device
     options = dict(capturable=cuda) if name == "adam" else dict(momentum=0.9)
