@@ -12,7 +12,8 @@ import numpy as np
 
 from fftools import records
 
-VERDICTS = ("not run", "not run at that scale", "not reproduced", "close", "reproduced")  # worst first
+VERDICTS = ("not run", "shown in a chapter", "not run at that scale", "not reproduced", "close", "reproduced")  # worst first
+DECIDED = VERDICTS[-3:]
 WATCHED = 2_000  # validation images that a run in training is watched on (studies.WATCHED)
 CLOSE = 5  # a number within this many tolerances of the paper's is close
 
@@ -40,6 +41,7 @@ class Claim:
     holds      how several queries compare: "order" (each better than the next), "first" (the first better than each
                other), "same peak" or "other peak" (whether the best value of `vary` is the same for all)
     front      its name on the front page, if it stands there
+    chapter    the notebook that shows what no record can: what is seen in a picture, proved, or timed in the page
     """
 
     id: str
@@ -53,6 +55,7 @@ class Claim:
     holds: str = "order"
     vary: str = ""
     front: str = ""
+    chapter: str = ""
 
     def found(self) -> list[Found]:
         """Our answers in the order of the queries; empty when one is missing. Full scale first, else the miniatures."""
@@ -64,6 +67,8 @@ class Claim:
 
     def verdict(self) -> str:
         """One of `VERDICTS`; "control" for a number of ours that stands beside no claim."""
+        if self.chapter:
+            return "shown in a chapter"
         if self.paper is None and len(self.ours) == 1:
             return "control"
         found = self.found()

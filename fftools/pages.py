@@ -24,7 +24,9 @@ def all_claims() -> str:
             if claim.document == name:
                 small = claim.found() and claim.found()[0].record["profile"] == "quick"
                 ours = " · ".join(part for part in (claim.measured(), claim.scale() + ", miniature" * bool(small)) if part)
-                shown = verdict if verdict.startswith(("not run", "control")) else f"**{verdict}**"
+                shown = f"**{verdict}**" if verdict in claims.DECIDED else verdict
+                if claim.chapter:
+                    shown = f"[{verdict}](../notebooks/{claim.chapter}.ipynb)"
                 if verdict == "not run at that scale" and claim.paper is None:
                     shown += f"; ours {SMALLER[claim.leaning()]}"
                 lines.append(f"| {claim.says} ({claim.source}) | {_paper(claim)} | {ours} | {shown} |")

@@ -182,6 +182,14 @@ def test_every_query_asks_for_something_that_its_study_can_give():
     assert asked > 100
 
 
+def test_what_a_chapter_shows_is_in_a_chapter():
+    shown = [entry for entry in claims.load() if entry.chapter]
+    assert len(shown) > 5
+    for entry in shown:
+        assert (ROOT / "notebooks" / f"{entry.chapter}.ipynb").exists() and not entry.ours, entry.id
+        assert entry.verdict() == "shown in a chapter"
+
+
 def test_the_claims_cover_the_tables_and_figures():
     named = {document: " ".join(entry.source for entry in claims.load() if entry.document == document)
              for document in claims.documents()}
