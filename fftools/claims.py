@@ -190,7 +190,8 @@ def _compared(found: list[Found], pairs: list[tuple[Found, Found]], sign: int) -
     last = min(found[1:], key=lambda answer: sign * answer.mean)
     if all(lead(*pair) > 0 for pair in pairs) and lead(found[0], last) > _noise(found[0], last):
         return "reproduced"
-    return "not reproduced" if lead(found[0], last) <= 0 or any(lead(*pair) < -_noise(*pair) for pair in pairs) else "close"
+    wide = [*pairs, *((found[0], other) for other in found[1:])]
+    return "not reproduced" if any(lead(*pair) < -_noise(*pair) for pair in wide) else "close"
 
 
 def _noise(one: Found, other: Found) -> float:

@@ -115,6 +115,7 @@ def test_a_smaller_run_decides_no_statement(save, monkeypatch):
 @pytest.mark.parametrize("values, verdict", [
     ((0.99, 0.97, 0.95), "reproduced"), ((0.99, 0.989, 0.95), "reproduced"), ((0.97, 0.99, 0.95), "not reproduced"),
     ((0.970, 0.971, 0.95), "close"), ((0.970, 0.969, 0.968), "close"), ((0.95, 0.97, 0.99), "not reproduced"),
+    ((0.970, 0.971, 0.972), "close"), ((0.966, 0.970, 0.974), "not reproduced"),
 ])
 def test_the_verdict_on_an_order(save, values, verdict):
     for width, value in enumerate(values):
