@@ -37,9 +37,13 @@ def run_study(name: str, profile: str = "quick", seeds: int = 1, workers: int = 
 
     Stops cleanly before `budget` seconds are over; what is unfinished goes on from its checkpoint the next time.
     A run that another process is making is passed over. A run that diverges or dies keeps a record which says so.
+    Raises ValueError when seeds, workers or budget are not positive, or the study waits for its learning rates.
     """
     if seeds < 1 or workers < 1 or (budget is not None and budget <= 0):
         raise ValueError(f"seeds, workers and budget must be positive; got {seeds}, {workers}, {budget}")
+    if not STUDIES[name].grid(profile):
+        raise ValueError(f"study {name} has no runs before its learning rates are chosen: run {name.removesuffix('-cifar100')}-rates "
+                         "and put the best ones into fftools.configs.RATES")
     deadline = None if budget is None else time.time() + budget
     todo = [run for run in runs(name, profile, seeds) if not records.path_of(name, *run).exists()]
     threads = None if workers == 1 else max(1, (os.cpu_count() or 1) // workers)
