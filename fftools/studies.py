@@ -42,8 +42,8 @@ def run_study(name: str, profile: str = "quick", seeds: int = 1, workers: int = 
     if seeds < 1 or workers < 1 or (budget is not None and budget <= 0):
         raise ValueError(f"seeds, workers and budget must be positive; got {seeds}, {workers}, {budget}")
     if not STUDIES[name].grid(profile):
-        raise ValueError(f"study {name} has no runs before its learning rates are chosen: run {name.removesuffix('-cifar100')}-rates "
-                         "and put the best ones into fftools.configs.RATES")
+        raise ValueError(f"study {name} has no runs before its learning rates are chosen: run "
+                         f"{name.removesuffix('-cifar100')}-rates and put the best ones into fftools.configs.RATES")
     deadline = None if budget is None else time.time() + budget
     todo = [run for run in runs(name, profile, seeds) if not records.path_of(name, *run).exists()]
     threads = None if workers == 1 else max(1, (os.cpu_count() or 1) // workers)
