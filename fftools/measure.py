@@ -1,5 +1,6 @@
 """What learning costs: memory, time, floating-point operations and parameters, measured alike for every learner."""
 
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from fftools.fit import Step, make_optimizer
 from fftools.learner import Learner
 from fftools.readout import resolve_precision
 
+os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # else PyTorch's profiler tells on stderr when it starts and stops
 WARM_UP = 3  # runs before anything is measured: libraries set themselves up, the optimizer makes its state
 
 
