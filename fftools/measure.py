@@ -72,17 +72,17 @@ def operations(work: Callable[[], object]) -> int:
     return counter.get_total_flops()
 
 
-def timed(work: Callable[[], object], device: torch.device, repeats: int = 10) -> tuple[float, ...]:
-    """Seconds of each of `repeats` calls of `work`, after `WARM_UP` others; a device has finished before the clock is read."""
+def timed(work: Callable[[], object], device: torch.device, repeats: int = 10, warm_up: int = WARM_UP) -> tuple[float, ...]:
+    """Seconds of each of `repeats` calls of `work`, after `warm_up` others; a device has finished before the clock is read."""
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1; got {repeats}")
     found = []
-    for _ in range(WARM_UP + repeats):
+    for _ in range(warm_up + repeats):
         started = time.perf_counter()
         work()
         _wait(device)
         found.append(time.perf_counter() - started)
-    return tuple(found[WARM_UP:])
+    return tuple(found[warm_up:])
 
 
 def memory(work: Callable[[], object], device: torch.device) -> list[int]:

@@ -20,7 +20,8 @@ from fftools.mono_forward import MonoForward
 from fftools.readout import precision_context, resolve_precision
 
 SLOTS = 2  # batches that may wait between two stages: one is read while the next is written
-METHOD = "forkserver" if "forkserver" in mp.get_all_start_methods() else "spawn"  # one process loads PyTorch, the others are its copies
+# With the first, one process loads PyTorch, and the stages' are copies of it.
+METHOD = "forkserver" if "forkserver" in mp.get_all_start_methods() else "spawn"
 
 
 class StageError(RuntimeError):
@@ -58,8 +59,8 @@ def fit(learner: MonoForward, train: Split, *, epochs: int, batch_size: int, lr:
     Raises ValueError when the learner is no Mono-Forward network or a block of it is frozen, StageError when a stage fails.
     """
     if not isinstance(learner, MonoForward) or not all(p.requires_grad for p in learner.parameters()):
-        raise ValueError(f"only a Mono-Forward network that is trained as a whole can be pipelined; got {type(learner).__name__}"
-                         f"{' with frozen blocks' * isinstance(learner, MonoForward)}")
+        raise ValueError("only a Mono-Forward network that is trained as a whole can be pipelined; got "
+                         f"{type(learner).__name__}{' with frozen blocks' * isinstance(learner, MonoForward)}")
     if epochs < 1 or not lr > 0 or not 1 <= batch_size <= len(train):
         raise ValueError(f"epochs must be at least 1, lr positive and batch_size between 1 and the number of images, "
                          f"{len(train)}; got epochs={epochs}, lr={lr}, batch_size={batch_size}")
@@ -104,8 +105,8 @@ class Border:
 
     def __init__(self, shape: tuple[int, ...], dtype: torch.dtype):
         context = mp.get_context(METHOD)
-        self.slots = [(torch.empty(shape, dtype=dtype).share_memory_(), torch.empty(shape[0], dtype=torch.int64).share_memory_())
-                      for _ in range(SLOTS)]
+        self.slots = [tuple(tensor.share_memory_() for tensor in
+                            (torch.empty(shape, dtype=dtype), torch.empty(shape[0], dtype=torch.int64))) for _ in range(SLOTS)]
         self.free, self.full, self.laid = context.Semaphore(SLOTS), context.Semaphore(0), 0
 
     def put(self, x: Tensor, labels: Tensor) -> None:
