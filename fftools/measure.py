@@ -12,7 +12,7 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from fftools.fit import Step, make_optimizer
+from fftools.fit import Step, _keep_freed_memory, make_optimizer
 from fftools.learner import Learner
 from fftools.readout import resolve_precision
 
@@ -76,6 +76,7 @@ def timed(work: Callable[[], object], device: torch.device, repeats: int = 10, w
     """Seconds of each of `repeats` calls of `work`, after `warm_up` others; a device has finished before the clock is read."""
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1; got {repeats}")
+    _keep_freed_memory()  # as in `fit`
     found = []
     for _ in range(warm_up + repeats):
         started = time.perf_counter()
