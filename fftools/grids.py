@@ -169,6 +169,11 @@ STUDIES: dict[str, Study] = {
     "mono-cnn-cifar100": Study(
         "Table 2, CIFAR-100: as `mono-cnn`, at CIFAR-10's rates",
         races("cnn", (5, 20), ("cifar100",)), quick=dict(train_images=500, validation_images=500)),
+    "mono-mlp-convergence": Study(
+        "Figures 4 and 5: error after each epoch of 2, 4 and 8 layers of 1000, 10,000 images of MNIST, validation",
+        tuple(race(rule, "mnist", widths=[784] + [1000] * depth, batch_size=256, lr=1e-3, epochs=10, train_images=10_000,
+                   validate_every=1, splits=["validation"]) for depth in (4, 2, 8) for rule in ("mf", "bp")),
+        quick=dict(train_images=1_000, validation_images=1_000)),
     "bp-mlp": Study("The control: backpropagation through the same blocks, with and without shifts",
                     (bp(shift=1), bp()), quick=dict(epochs=3, train_images=10_000)),
 }
