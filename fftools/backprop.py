@@ -22,11 +22,3 @@ class Backprop(Learner):
     def scores(self, images: Tensor) -> Tensor:
         """Logits `(N, classes)`."""
         return self.head(self.activations(images)[-1].flatten(1))
-
-    def activations(self, inputs: Tensor) -> list[Tensor]:
-        """See `Learner`."""
-        found, x = [], inputs
-        for block in self.blocks:
-            x = block(x)
-            found.append(x)
-        return found
