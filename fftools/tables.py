@@ -64,7 +64,7 @@ def csv(path: Path | str, target: str, leave_out: tuple[str, ...] = (), seed: in
     bad = [name for name in numbers if not np.isfinite(numbers[name]).all()]
     if bad:
         row = int(np.flatnonzero(~np.isfinite(numbers[bad[0]]))[0])
-        raise DataError(f"{path}: column {bad[0]} has no number in line {row + 2}, but {table[bad[0]][row]!r}")
+        raise DataError(f"{path}: column {bad[0]} has no number in line {row + 2}, but {str(table[bad[0]][row])!r}")
     labels = numbers.pop(target).to_numpy()
     classes = np.unique(labels)
     if len(classes) < 2 or not np.array_equal(classes, np.arange(len(classes))):
