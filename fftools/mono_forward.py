@@ -56,9 +56,9 @@ class MonoForward(Learner):
         `plug(*unplug())` gives back the same network.
         """
         device = next((parameter.device for parameter in self.parameters()), None)
-        self.blocks.append(block.to(device))
-        self.projections.append((projection or nn.LazyLinear(self.classes, bias=False)).to(device))
-        return self
+        self.blocks.append(block)
+        self.projections.append(nn.LazyLinear(self.classes, bias=False) if projection is None else projection)
+        return self.to(device)
 
     def unplug(self) -> tuple[nn.Module, nn.Module]:
         """Take the top block off and return it with its projection matrix; the others go on as they are.

@@ -235,7 +235,7 @@ def test_roc_auc_is_scikit_learns():
 
 @pytest.mark.parametrize("rule", ["mf", "bp", "logistic"])
 def test_a_study_runs_on_a_table_and_reports_both_measures(rule, customers):
-    config = table(rule, "santander", **({"strength": 0.1} if rule == "logistic" else {"lr": 1e-3, "epochs": 2}))
+    config = table(rule, "santander", **({"strength": 0.1} if rule == "logistic" else {"lr": 3e-3, "epochs": 20, "batch_size": 32}))
     found = run("tiny", config, 0, "quick", device="cpu", progress=False)["metrics"]
     way = "ff_pred" if rule == "mf" else "accuracy"
     assert {f"{split}_{way}{kind}" for split in ("val", "test") for kind in ("", "_auc")} <= set(found)
