@@ -37,11 +37,3 @@ class Backprop(Learner):
         else:
             last = checkpoint_sequential(nn.Sequential(*self.blocks), self.segments, images, use_reentrant=False)
         return self.head(last.flatten(1))
-
-    def activations(self, inputs: Tensor) -> list[Tensor]:
-        """See `Learner`."""
-        found, x = [], inputs
-        for block in self.blocks:
-            x = block(x)
-            found.append(x)
-        return found

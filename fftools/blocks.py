@@ -22,6 +22,16 @@ def mlp(widths: Sequence[int], bias: bool = True) -> nn.ModuleList:
     )
 
 
+def averaged(widths: Sequence[int], bias: bool = True) -> nn.ModuleList:
+    """For texts: `averaged([5001, 64, 64])` looks each of 5,000 words up, takes the mean, and goes on as `mlp([64, 64])`.
+
+    The first block maps token ids `(N, length)` below `widths[0]`, filled up with 0, which is no word, to `(N, widths[1])`.
+    Under a linear classifier it is fastText (Joulin et al. 2017). Raises ValueError as `mlp` does.
+    """
+    above = mlp(widths, bias)[1:]
+    return nn.ModuleList([nn.EmbeddingBag(*widths[:2], mode="mean", padding_idx=0), *above])
+
+
 def cnn(channels: int, widths: Sequence[int], kernel: int, padding: str = "valid", pool: str | None = None) -> nn.ModuleList:
     """Convolutional ReLU blocks: `cnn(1, [128, 128, 128], kernel=7)` is the FF-CNN of Scodellaro et al. (Section 3.1).
 

@@ -1,10 +1,12 @@
 """The studies by name: which configurations each of them runs, at full scale and as a quick miniature."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fftools.configs import (
     ARTICLE,
     RATES,
+    TABLE_RATES,
     THROUGH,
     bp,
     bp_cnn,
@@ -15,6 +17,7 @@ from fftools.configs import (
     race,
     searched,
     stack,
+    table,
     unsupervised,
 )
 
@@ -39,6 +42,13 @@ def races(kind: str, lengths: tuple[int, ...], datasets: tuple[str, ...]) -> tup
     return tuple(race(rule, dataset, kind == "cnn", epochs=epochs, validate_every=1)
                  for dataset in datasets for epochs in lengths
                  for rule in RATES.get((kind, "cifar10" if dataset == "cifar100" else dataset), ()))
+
+
+def tuned(dataset: str, form: str | None, rates: tuple[float, ...], **changes) -> Iterator[dict]:
+    """As many trials for each rule: its rate, or a logistic regression's strength. (It reads the bag of words only.)"""
+    yield from (table(rule, dataset, form, lr=lr, **changes) for rule in ("mf", "bp") for lr in rates)
+    if form != "ids":
+        yield from (table("logistic", dataset, form, strength=strength, **changes) for strength in (1e-3, 0.01, 0.1, 1.0, 10.0))
 
 
 FILTERS = [64, 128, 256, 512]
@@ -176,4 +186,16 @@ STUDIES: dict[str, Study] = {
         quick=dict(train_images=1_000, validation_images=1_000)),
     "bp-mlp": Study("The control: backpropagation through the same blocks, with and without shifts",
                     (bp(shift=1), bp()), quick=dict(epochs=3, train_images=10_000)),
+    "mono-tables-rates": Study(
+        "Table 6: each rule's rate on tables and texts, on validation data",
+        (*tuned("breast_cancer", None, (1e-4, *FAST), splits=["validation"]),
+         *tuned("imdb", "bag", (1e-5, 3e-5, *SLOW[:3]), splits=["validation"]),
+         *tuned("imdb", "ids", (*FAST, 3e-2), splits=["validation"])), quick=dict(epochs=2, train_images=300)),
+    "mono-tables": Study(
+        "Table 6: Mono-Forward, backprop and logistic regression on breast cancer (a seed is a fold) and film reviews",
+        tuple(table(rule, *data) for data, rates in TABLE_RATES.items() for rule in rates),
+        quick=dict(epochs=2, train_images=300)),
+    "mono-santander": Study(
+        "Table 6: Santander's table, which the reader brings, at several rates; the best is chosen on validation data",
+        tuple(tuned("santander", None, (*SLOW, 1e-2))), quick=dict(epochs=1, train_images=1_000)),
 }
