@@ -56,7 +56,8 @@ def animation(draw: Callable[[int], None], frames: int, figure, interval: int = 
 
     html = FuncAnimation(figure, draw, frames=frames, interval=interval).to_jshtml(default_mode="once")
     plt.close(figure)
-    return HTML(_plain_icons(html).replace('<img id="_anim_img', f'<img alt="{escape(alt)}" id="_anim_img'))
+    html = _plain_icons(html).replace('<img id="_anim_img', f'<img alt="{escape(alt)}" id="_anim_img')
+    return HTML(html.replace('<input id="_anim_slider', '<input aria-label="Frame" id="_anim_slider'))
 
 
 def _plain_icons(html: str) -> str:

@@ -27,6 +27,7 @@ def test_an_animation_needs_nothing_from_outside():
                  if "www.w3.org" not in found]
     assert not addresses, addresses
     assert "fa-" not in html, "an icon font is asked for"
+    assert 'aria-label="Frame" id="_anim_slider' in html, "a slider without a name"
     assert html.count("<button") == html.count('aria-hidden="true"') > 5, "a button without a sign"
 
 
