@@ -19,6 +19,7 @@ import browser as chrome  # noqa: E402
 HTML = ROOT / "_build" / "html"
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
 PAGES = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
+DESKTOP = {"width": 1280, "height": 900}
 MOST_BYTES = 2_000_000  # of a first load, everything included
 
 
@@ -71,7 +72,7 @@ class Visit:
     """One page, open, and what happened while it loaded."""
 
     def __init__(self, running, address):
-        self.context = running.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+        self.context = running.new_context(viewport=DESKTOP, reduced_motion="reduce")
         self.context.route("**/*", self.let_through)
         self.page = self.context.new_page()
         self.outside, self.complaints, self.requests = [], [], []
@@ -168,26 +169,27 @@ def test_pictures_have_words(visit):
         assert (picture.get_attribute("alt") or "").strip(), picture.evaluate("image => image.outerHTML.slice(0, 200)")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_serious_barrier(visit, theme):
-    """axe-core's rules; in the dark only colours can differ. Of code, one word of each colour is enough."""
-    visit.page.evaluate("""theme => {
-        document.documentElement.dataset.theme = theme;
-        const seen = new Set();
-        document.querySelectorAll(".highlight span").forEach(word => {
-            if (seen.has(word.className)) word.dataset.repeated = ""; else seen.add(word.className); }); }""", theme)
-    rules = {"resultTypes": ["violations"]} | ({"runOnly": ["color-contrast"]} if theme == "dark" else {})
-    found = Axe().run(visit.page, {"exclude": [["mjx-container"], ["[data-repeated]"]]}, rules).response["violations"]
-    bad = [f"{rule['id']}: {node['html'][:300]} {node['failureSummary']}"
-           for rule in found if rule["impact"] in ("serious", "critical") for node in rule["nodes"]]
-    assert not bad, f"{len(bad)} barriers\n\n" + "\n\n".join(bad[:8])
-
-
 def test_a_phone_needs_no_sideways_scroll(visit):
     visit.unfold()
     visit.page.set_viewport_size({"width": 390, "height": 844})
     wide = visit.page.evaluate("() => document.documentElement.scrollWidth")
+    visit.page.set_viewport_size(DESKTOP)
     assert wide <= 390
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_serious_barrier(visit, theme):
+    """axe-core's rules. Formulas, and all but the first word of each colour of code, are taken out: they cost it minutes."""
+    visit.page.evaluate("""theme => {
+        document.documentElement.dataset.theme = theme;
+        document.querySelectorAll("mjx-container").forEach(formula => formula.remove());
+        const seen = new Set();
+        document.querySelectorAll(".highlight span").forEach(word => {
+            if (seen.has(word.className)) word.replaceWith(...word.childNodes); else seen.add(word.className); }); }""", theme)
+    found = Axe().run(visit.page).response["violations"]
+    bad = [f"{rule['id']}: {node['html'][:300]} {node['failureSummary']}"
+           for rule in found if rule["impact"] in ("serious", "critical") for node in rule["nodes"]]
+    assert not bad, f"{len(bad)} barriers\n\n" + "\n\n".join(bad[:8])
 
 
 @pytest.mark.parametrize("served", [True, False], ids=["served", "from a folder"])

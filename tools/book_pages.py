@@ -114,6 +114,8 @@ def chapter_map(_: str) -> str:
             a, b = place[need]
             if a == x:  # from above; past a chapter in between, along the side
                 bend = f"M{a + 30} {b + 64} V{y - 3}" if y - b < 100 else f"M{a} {b + 40} h-9 V{y + 32} h6"
+            elif x - a > 200:  # between two rows
+                bend = f"M{a + 160} {b + 32} h12 V{y + 78} H{x - 14} V{y + 32} h11"
             else:
                 bend = f"M{a + 160} {b + 32} C{a + 185} {b + 32} {x - 25} {y + 32} {x - 3} {y + 32}"
             arrows.append(f'<path d="{bend}" marker-end="url(#tip)"/>')
