@@ -9,8 +9,8 @@ from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
 from torch import Tensor
 
-# Okabe & Ito's palette: told apart by colour-blind readers.
-BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#7F7F7F"
+# Okabe & Ito's palette, told apart by colour-blind readers; the grey is dark, else it looks like the green to some.
+BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#5A5A5A"
 POSITIVE, NEGATIVE, NEUTRAL = BLUE, RED, GREY
 
 

@@ -3,8 +3,9 @@
     {chapters}   in its body, lines `NN_name: what one does there` → table with prerequisites and minutes
     {map}        the chapters and what each one builds on, as a picture
     {status}     each chapter: when, where and with what it was run, how long, stale or fresh
+    {hardware}   what was measured on each class of machine
     {costs}      what the recorded studies cost on the machines that ran them
-    {verdicts}   how many claims of the papers came out how
+    {verdicts}   its body, with {all} and {counts}: how many claims of the papers came out how
 """
 
 import json
@@ -75,15 +76,31 @@ def status_table(_: str) -> str:
     for chapter in chapters():
         run, reason = chapter.run, tool.stale(chapter.path)
         versions = f"torch {run['torch']}, Python {run['python']}" if run else ""
-        rows.append([f"{chapter.number}. {chapter.link()}", run.get("finished", "")[:16].replace("T", " "), run.get("device", ""),
-                     versions, chapter.minutes(), run.get("profile", ""), f"**stale**: {reason}" if reason else "fresh"])
+        when = run.get("finished", "")[:16].replace("T", " ")
+        rows.append([f"{chapter.number}. {chapter.link()}", when, run.get("device", ""), versions, chapter.minutes(),
+                     run.get("profile", ""), f"**{reason.split(':')[0].removeprefix('is ')}**" if reason else "fresh"])
     return table("Chapter | Run at (UTC) | Device | Versions | Minutes | Profile | State", rows)
+
+
+def records() -> list[dict]:
+    return [json.loads(path.read_text("utf8")) for path in sorted((ROOT / "results").glob("*/*.json"))]
+
+
+def hardware_table(_: str) -> str:
+    """What was measured on each class of machine, or that nothing was."""
+    rows = []
+    for name, pattern in {"CPU": "cpu", "T4-class GPU (Colab)": r"\bT4\b", "H200-class GPU": r"\bH[12]00\b"}.items():
+        runs = [record for record in records() if re.search(pattern, record["provenance"]["device"])]
+        hours = sum(record["provenance"]["seconds"] for record in runs) / 3600
+        live = [chapter.run["seconds"] for chapter in chapters() if re.search(pattern, chapter.run.get("device", ""))]
+        rows.append([name, f"{len(live)} in {sum(live) / 60:.0f} minutes" if live else "not measured",
+                     f"{len(runs)} runs in {hours:.1f} hours" if runs else "not measured"])
+    return table("Hardware | Chapters, `quick` | Studies", rows)
 
 
 def costs_table(_: str) -> str:
     spent = defaultdict(list)
-    for path in sorted((ROOT / "results").glob("*/*.json")):
-        record = json.loads(path.read_text("utf8"))
+    for record in records():
         made = record["provenance"]
         spent[record["study"], record["profile"], made["device"]].append(made["seconds"] / 60)
     rows = ([f"`{study}`", profile, device, str(len(minutes)), f"{statistics.median(minutes):.1f}", f"{sum(minutes) / 60:.1f}"]
@@ -91,12 +108,11 @@ def costs_table(_: str) -> str:
     return table("Study | Profile | Device | Runs | Minutes a run (median) | Hours in all", rows)
 
 
-def verdicts(_: str) -> str:
+def verdicts(body: str) -> str:
     counts = Counter(json.loads((ROOT / "results" / "verdicts.json").read_text("utf8")).values())
     counts.pop("control", None)
     order = ("reproduced", "close", "not reproduced", "not run at that scale", "shown in a chapter", "not run")
-    return (f"Of {sum(counts.values())} claims of the papers, so far " +
-            ", ".join(f"**{counts[verdict]}** {verdict}" for verdict in order) + ".")
+    return body.format(all=sum(counts.values()), counts=", ".join(f"**{counts[verdict]}** {verdict}" for verdict in order))
 
 
 def chapter_map(_: str) -> str:
@@ -117,20 +133,20 @@ def chapter_map(_: str) -> str:
             elif x - a > 200:  # between two rows
                 bend = f"M{a + 160} {b + 32} h12 V{y + 78} H{x - 14} V{y + 32} h11"
             else:
-                bend = f"M{a + 160} {b + 32} C{a + 185} {b + 32} {x - 25} {y + 32} {x - 3} {y + 32}"
+                bend = f"M{a + 160} {b + 32} h20 V{y + 32} h17"
             arrows.append(f'<path d="{bend}" marker-end="url(#tip)"/>')
         words, lines = chapter.title.split(), [""]
         for word in words:
-            if len(lines[-1]) + len(word) > 20:
+            if len(lines[-1]) + len(word) > 16:
                 lines.append("")
             lines[-1] = f"{lines[-1]} {word}".strip()
         spans = "".join(f'<tspan x="{x + 30}" dy="{16 if i else 0}">{escape(line)}</tspan>' for i, line in enumerate(lines))
         boxes.append(f'<a href="../notebooks/{chapter.name}.html"><rect x="{x}" y="{y}" width="160" height="64" rx="6"/>'
                      f'<text class="number" x="{x + 9}" y="{y + 22}">{chapter.number}</text>'
                      f'<text x="{x + 30}" y="{y + 22}">{spans}</text></a>')
-    return (f'<svg class="chapter-map" viewBox="0 0 600 {height}" role="group" aria-label="Which chapter builds on which; '
+    return (f'<div class="chapter-map"><svg viewBox="0 0 600 {height}" role="group" aria-label="Which chapter builds on which; '
             'the table says the same"><defs><marker id="tip" viewBox="0 0 6 6" refX="5" refY="3" markerWidth="6" '
-            f'markerHeight="6" orient="auto"><path d="M0 0 L6 3 L0 6 z"/></marker></defs>{"".join(arrows + boxes)}</svg>')
+            f'markerHeight="6" orient="auto"><path d="M0 0 L6 3 L0 6 z"/></marker></defs>{"".join(arrows + boxes)}</svg></div>')
 
 
 class Made(SphinxDirective):
@@ -150,7 +166,8 @@ class Made(SphinxDirective):
 
 
 def setup(app):
-    makers = {"chapters": chapters_table, "map": chapter_map, "status": status_table, "costs": costs_table, "verdicts": verdicts}
+    makers = {"chapters": chapters_table, "map": chapter_map, "status": status_table, "hardware": hardware_table,
+              "costs": costs_table, "verdicts": verdicts}
     for name, make in makers.items():
         app.add_directive(name, type(f"{name.title()}Made", (Made,), {"make": staticmethod(make)}))
     return {"parallel_read_safe": True}
