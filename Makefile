@@ -9,7 +9,7 @@ PORT    ?= 8000
 # An environment of your own (make book PY=python3) is used as it is; otherwise .venv is made once.
 READY := $(if $(filter $(VENV)/%,$(PY)),$(VENV)/.ready)
 
-.PHONY: help setup data book serve test lab run bench claims address clean
+.PHONY: help setup data book serve test pdf links lab student run bench claims address clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -39,8 +39,18 @@ serve: book  ## the pages at http://localhost:8000
 test: book  ## all tests, every chapter re-run and compared
 	$(PY) -m pytest tests notebooks --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg -v --durations 10
 
+pdf: $(READY)  ## the whole book on paper: _build/pdf/book.pdf
+	$(PY) -c "from jupyter_book.cli.main import main; main()" build . --all -W --keep-going --builder singlehtml
+	$(PY) tools/browser.py pdf
+
+links: $(READY)  ## ask every outside address of the pages whether it still answers (needs a network)
+	$(PY) -c "from jupyter_book.cli.main import main; main()" build . --all --builder linkcheck
+
 lab: $(READY)  ## JupyterLab on the chapters
 	$(PY) -m jupyterlab notebooks
+
+student: $(READY)  ## the chapters without their solutions: _build/student/
+	$(PY) tools/student.py
 
 run: $(READY)  ## re-execute in place: PROFILE=quick|full CHAPTER=02_fully_connected_ff|all
 	$(PY) tools/notebooks.py run $(CHAPTER) --profile $(PROFILE)

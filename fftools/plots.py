@@ -9,8 +9,8 @@ from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
 from torch import Tensor
 
-# Okabe & Ito's palette: told apart by colour-blind readers.
-BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#7F7F7F"
+# Okabe & Ito's palette, told apart by colour-blind readers; the grey is dark, else it looks like the green to some.
+BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#5A5A5A"
 POSITIVE, NEGATIVE, NEUTRAL = BLUE, RED, GREY
 
 
@@ -56,7 +56,8 @@ def animation(draw: Callable[[int], None], frames: int, figure, interval: int = 
 
     html = FuncAnimation(figure, draw, frames=frames, interval=interval).to_jshtml(default_mode="once")
     plt.close(figure)
-    return HTML(_plain_icons(html).replace('<img id="_anim_img', f'<img alt="{escape(alt)}" id="_anim_img'))
+    html = _plain_icons(html).replace('<img id="_anim_img', f'<img alt="{escape(alt)}" id="_anim_img')
+    return HTML(html.replace('<input id="_anim_slider', '<input aria-label="Frame" id="_anim_slider'))
 
 
 def _plain_icons(html: str) -> str:

@@ -1,0 +1,217 @@
+"""The built pages in a browser, with the network cut: they load, move, fit a phone, and can be used by everyone."""
+
+import gzip
+import re
+import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from axe_playwright_python.sync_playwright import Axe
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+import browser as chrome  # noqa: E402
+
+HTML = ROOT / "_build" / "html"
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
+PAGES = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
+DESKTOP = {"width": 1280, "height": 900}
+MOST_BYTES = 2_000_000  # of a first load, everything included
+
+
+class Pages(SimpleHTTPRequestHandler):
+    """The book as a web host sends it: text is compressed."""
+
+    def send_head(self):
+        path = Path(self.translate_path(self.path))
+        if path.suffix not in (".html", ".css", ".js", ".svg") or not path.is_file():
+            return super().send_head()
+        packed = PACKED.setdefault(path, gzip.compress(path.read_bytes(), 6))
+        self.send_response(200)
+        for name, value in {"Content-Type": self.guess_type(path), "Content-Encoding": "gzip",
+                            "Content-Length": str(len(packed))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(packed)
+
+    def log_message(self, *_):
+        pass
+
+
+PACKED: dict[Path, bytes] = {}
+
+
+@pytest.fixture(scope="module")
+def site():
+    """Address at which the book is served."""
+    if not (HTML / "index.html").exists():
+        pytest.fail("the book is not built; run `make book` first, or `make test`, which does")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), lambda *given: Pages(*given, directory=str(HTML)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def running():
+    """The browser."""
+    try:
+        chrome.find()
+    except chrome.NoBrowser as error:
+        pytest.fail(str(error))
+    with chrome.browser() as browser:
+        yield browser
+
+
+class Visit:
+    """One page, open, and what happened while it loaded."""
+
+    def __init__(self, running, address):
+        self.context = running.new_context(viewport=DESKTOP, reduced_motion="reduce")
+        self.context.route("**/*", self.let_through)
+        self.page = self.context.new_page()
+        self.outside, self.complaints, self.requests = [], [], []
+        self.page.on("console", lambda said: said.type in ("error", "warning") and self.complaints.append(said.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("requestfailed", lambda request: self.complaints.append(f"{request.url}: {request.failure}"))
+        self.page.on("requestfinished", lambda request: self.requests.append(request))
+        self.page.goto(address, wait_until="load")
+        self.page.evaluate("() => window.MathJax?.startup?.promise.then(() => null)")
+        self.page.wait_for_load_state("networkidle")
+
+    def let_through(self, route):
+        if urlsplit(route.request.url).hostname in (None, "", "127.0.0.1", "localhost"):
+            return route.continue_()
+        self.outside.append(route.request.url)
+        route.abort()
+
+    def bytes(self) -> dict[str, int]:
+        """What came over the line, largest first; pictures that stand in the page itself count with it."""
+        sizes = {request.url: request.sizes()["responseBodySize"] for request in self.requests
+                 if request.url.startswith("http")}
+        return dict(sorted(sizes.items(), key=lambda item: -item[1]))
+
+    def unfold(self):
+        """Open what is folded: hidden cells, answers."""
+        self.page.evaluate("""() => {
+            document.querySelectorAll("details").forEach(folded => folded.open = true);
+            document.querySelectorAll(".toggle-hidden").forEach(folded => folded.classList.remove("toggle-hidden")); }""")
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def visit(request, running, site):
+    """Every page of the book, one after the other, each loaded once."""
+    found = Visit(running, f"{site}/{request.param}.html")
+    yield found
+    found.context.close()
+
+
+def test_a_page_loads_without_a_complaint_and_asks_nobody(visit):
+    assert not visit.outside
+    assert not visit.complaints
+    assert all(request.response().ok for request in visit.requests)
+
+
+def test_a_first_load_is_light(visit):
+    sizes = visit.bytes()
+    assert sizes and min(sizes.values()) > 0
+    assert sum(sizes.values()) < MOST_BYTES, dict(list(sizes.items())[:6])
+
+
+def test_formulas_are_set(visit):
+    formulas = visit.page.locator("article .math")
+    assert visit.page.locator("article .math:not(:has(mjx-container))").count() == 0
+    assert visit.page.locator("mjx-merror").count() == 0
+    text = visit.page.evaluate("""() => { const copy = document.querySelector("article").cloneNode(true);
+        copy.querySelectorAll("pre, code, script, style, mjx-container").forEach(part => part.remove());
+        return copy.textContent; }""")
+    assert not re.findall(r"\$[^$\n]{1,80}\$|\\[(\[]|\\(?:frac|ell|theta|mathcal)\b", text)
+    if "notebooks/" in visit.page.url or "notation" in visit.page.url:
+        assert formulas.count() > 0
+
+
+def test_every_slider_changes_its_picture(visit):
+    visit.unfold()
+    for figure in visit.page.locator("article div[id^=sliders-]").all():
+        picture, seen = figure.locator("img"), figure.locator("img").screenshot()
+        for slider in figure.locator("input[type=range]").all():
+            slider.focus()
+            key = "ArrowRight" if slider.input_value() < slider.get_attribute("max") else "ArrowLeft"
+            said = slider.get_attribute("aria-valuetext")
+            visit.page.keyboard.press(key)
+            assert slider.get_attribute("aria-valuetext") != said
+            assert (now := picture.screenshot()) != seen, f"{slider.get_attribute('aria-label')}: the same picture"
+            seen = now
+
+
+def test_every_animation_moves(visit):
+    visit.unfold()
+    for player in visit.page.locator("article .animation").all():
+        picture, frames = player.locator("img"), player.locator("input[type=range]")
+        seen = [picture.screenshot()]
+        player.locator("button[title='First frame']").click()
+        for press in ("button", "key"):
+            if press == "key":
+                frames.focus()
+                visit.page.keyboard.press("ArrowRight")
+            else:
+                player.locator("button[title='Last frame']").click()
+                player.locator("button[title='Previous frame']").click()
+            seen.append(picture.screenshot())
+        assert len(set(seen)) >= 2, "the player stands still"
+
+
+def test_pictures_have_words(visit):
+    for picture in visit.page.locator("article img").all():
+        assert (picture.get_attribute("alt") or "").strip(), picture.evaluate("image => image.outerHTML.slice(0, 200)")
+
+
+def test_a_phone_needs_no_sideways_scroll(visit):
+    visit.unfold()
+    visit.page.set_viewport_size({"width": 390, "height": 844})
+    wide = visit.page.evaluate("() => document.documentElement.scrollWidth")
+    visit.page.set_viewport_size(DESKTOP)
+    assert wide <= 390
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_serious_barrier(visit, theme):
+    """axe-core's rules; in the dark only colours can differ. Formulas, and all but the first word of each colour of code, are
+    taken out: they cost it minutes."""
+    visit.page.evaluate("""theme => {
+        document.documentElement.dataset.theme = theme;
+        document.querySelectorAll("mjx-container").forEach(formula => formula.remove());
+        const seen = new Set();
+        document.querySelectorAll(".highlight span").forEach(word => {
+            if (seen.has(word.className)) word.replaceWith(...word.childNodes); else seen.add(word.className); }); }""", theme)
+    rules = {"resultTypes": ["violations"]} | ({"runOnly": ["color-contrast"]} if theme == "dark" else {})
+    found = Axe().run(visit.page, options=rules).response["violations"]
+    bad = [f"{rule['id']}: {node['html'][:300]} {node['failureSummary']}"
+           for rule in found if rule["impact"] in ("serious", "critical") for node in rule["nodes"]]
+    assert not bad, f"{len(bad)} barriers\n\n" + "\n\n".join(bad[:8])
+
+
+@pytest.mark.parametrize("served", [True, False], ids=["served", "from a folder"])
+def test_search_finds_a_word(running, site, served):
+    found = Visit(running, f"{site if served else HTML.as_uri()}/search.html?q=goodness")
+    first = found.page.locator("#search-results li a").first
+    first.wait_for(timeout=20_000)
+    assert found.page.locator("#search-results li").count() >= 3
+    assert not found.outside and not found.complaints
+    found.context.close()
+
+
+def test_without_a_browser_one_is_told_how_to_get_it(monkeypatch):
+    monkeypatch.delenv("FFTOOLS_BROWSER", raising=False)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(chrome, "NAMES", ("chromium",))
+    with pytest.raises(chrome.NoBrowser, match="apt-get install chromium"):
+        chrome.find()
+    monkeypatch.setenv("FFTOOLS_BROWSER", "/nowhere/chrome")
+    with pytest.raises(chrome.NoBrowser, match="FFTOOLS_BROWSER=/nowhere/chrome cannot be started"):
+        chrome.find()

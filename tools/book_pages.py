@@ -1,0 +1,173 @@
+"""Sphinx extension: tables and a picture that the book's pages draw from the notebooks and the records when they are built.
+
+    {chapters}   in its body, lines `NN_name: what one does there` → table with prerequisites and minutes
+    {map}        the chapters and what each one builds on, as a picture
+    {status}     each chapter: when, where and with what it was run, how long, stale or fresh
+    {hardware}   what was measured on each class of machine
+    {costs}      what the recorded studies cost on the machines that ran them
+    {verdicts}   its body, with {all} and {counts}: how many claims of the papers came out how
+"""
+
+import json
+import re
+import statistics
+import sys
+from collections import Counter, defaultdict
+from html import escape
+from pathlib import Path
+
+import nbformat
+import yaml
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+sys.path.insert(0, str(Path(__file__).parent))
+import notebooks as tool
+
+ROOT = tool.ROOT
+LINK = re.compile(r"\((\d\d_\w+)\.ipynb")
+
+
+class Chapter:
+    """What a notebook says of itself: title, prerequisites, and how it was run."""
+
+    def __init__(self, path: Path):
+        self.path, self.name, self.number = path, path.stem, int(path.stem[:2])
+        notebook = nbformat.read(path, 4)
+        text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+        self.title = re.search(r"^# (.+)", text, re.MULTILINE)[1]
+        head = re.search(r"\*\*You need\*\*(.*?)\*\*Time", text, re.DOTALL)
+        self.needs = sorted({int(name[:2]) for name in LINK.findall(head[1])}) if head else []
+        self.run = notebook.metadata.get("fftools", {})
+
+    def minutes(self) -> str:
+        seconds = self.run.get("seconds")
+        return "not run" if seconds is None else "under 1" if seconds < 60 else f"{seconds / 60:.0f}"
+
+    def link(self, text: str | None = None) -> str:
+        return f"[{text or self.title}](../notebooks/{self.name}.ipynb)"
+
+
+def chapters() -> list[Chapter]:
+    return [Chapter(path) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+
+
+def table(head: str, rows) -> str:
+    """Markdown table; `head` names the columns, with | between them."""
+    cells = [[part.strip() for part in head.split("|")], [":--"] * (head.count("|") + 1), *rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in cells)
+
+
+def chapters_table(body: str) -> str:
+    does = dict(re.findall(r"^(\d\d_\w+): *(.+)$", body, re.MULTILINE))
+    found = chapters()
+    numbered = {chapter.number: chapter for chapter in found}
+    missing = [chapter.name for chapter in found if chapter.name not in does]
+    if missing:
+        raise ValueError(f"the table of chapters has no line for {', '.join(missing)}")
+    return table("Chapter | What you do there | Builds on | Minutes", (
+        [f"{chapter.number}. {chapter.link()}", does[chapter.name],
+         ", ".join(numbered[need].link(str(need)) for need in chapter.needs) or "–", chapter.minutes()] for chapter in found))
+
+
+def status_table(_: str) -> str:
+    rows = []
+    for chapter in chapters():
+        run, reason = chapter.run, tool.stale(chapter.path)
+        versions = f"torch {run['torch']}, Python {run['python']}" if run else ""
+        when = run.get("finished", "")[:16].replace("T", " ")
+        rows.append([f"{chapter.number}. {chapter.link()}", when, run.get("device", ""), versions, chapter.minutes(),
+                     run.get("profile", ""), f"**{reason.split(':')[0].removeprefix('is ')}**" if reason else "fresh"])
+    return table("Chapter | Run at (UTC) | Device | Versions | Minutes | Profile | State", rows)
+
+
+def records() -> list[dict]:
+    return [json.loads(path.read_text("utf8")) for path in sorted((ROOT / "results").glob("*/*.json"))]
+
+
+def hardware_table(_: str) -> str:
+    """What was measured on each class of machine, or that nothing was."""
+    rows = []
+    for name, pattern in {"CPU": "cpu", "T4-class GPU (Colab)": r"\bT4\b", "H200-class GPU": r"\bH[12]00\b"}.items():
+        runs = [record for record in records() if re.search(pattern, record["provenance"]["device"])]
+        hours = sum(record["provenance"]["seconds"] for record in runs) / 3600
+        live = [chapter.run["seconds"] for chapter in chapters() if re.search(pattern, chapter.run.get("device", ""))]
+        rows.append([name, f"{len(live)} in {sum(live) / 60:.0f} minutes" if live else "not measured",
+                     f"{len(runs)} runs in {hours:.1f} hours" if runs else "not measured"])
+    return table("Hardware | Chapters, `quick` | Studies", rows)
+
+
+def costs_table(_: str) -> str:
+    spent = defaultdict(list)
+    for record in records():
+        made = record["provenance"]
+        spent[record["study"], record["profile"], made["device"]].append(made["seconds"] / 60)
+    rows = ([f"`{study}`", profile, device, str(len(minutes)), f"{statistics.median(minutes):.1f}", f"{sum(minutes) / 60:.1f}"]
+            for (study, profile, device), minutes in sorted(spent.items()))
+    return table("Study | Profile | Device | Runs | Minutes a run (median) | Hours in all", rows)
+
+
+def verdicts(body: str) -> str:
+    counts = Counter(json.loads((ROOT / "results" / "verdicts.json").read_text("utf8")).values())
+    counts.pop("control", None)
+    order = ("reproduced", "close", "not reproduced", "not run at that scale", "shown in a chapter", "not run")
+    return body.format(all=sum(counts.values()), counts=", ".join(f"**{counts[verdict]}** {verdict}" for verdict in order))
+
+
+def chapter_map(_: str) -> str:
+    """The chapters of each part in a column, with an arrow from each one to those that build on it."""
+    parts = [[Path(entry["file"]).name for entry in part["chapters"] if entry["file"].startswith("notebooks/")]
+             for part in yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))["parts"]]
+    found = {chapter.name: chapter for chapter in chapters()}
+    place = {found[name].number: (20 + 200 * column, 20 + 92 * row)
+             for column, names in enumerate(filter(None, parts)) for row, name in enumerate(names)}
+    height = 20 + 92 * max(len(names) for names in parts)
+    arrows, boxes = [], []
+    for chapter in found.values():
+        x, y = place[chapter.number]
+        for need in chapter.needs:
+            a, b = place[need]
+            if a == x:  # from above; past a chapter in between, along the side
+                bend = f"M{a + 30} {b + 64} V{y - 3}" if y - b < 100 else f"M{a} {b + 40} h-9 V{y + 32} h6"
+            elif x - a > 200:  # between two rows
+                bend = f"M{a + 160} {b + 32} h12 V{y + 78} H{x - 14} V{y + 32} h11"
+            else:
+                bend = f"M{a + 160} {b + 32} h20 V{y + 32} h17"
+            arrows.append(f'<path d="{bend}" marker-end="url(#tip)"/>')
+        words, lines = chapter.title.split(), [""]
+        for word in words:
+            if len(lines[-1]) + len(word) > 16:
+                lines.append("")
+            lines[-1] = f"{lines[-1]} {word}".strip()
+        spans = "".join(f'<tspan x="{x + 30}" dy="{16 if i else 0}">{escape(line)}</tspan>' for i, line in enumerate(lines))
+        boxes.append(f'<a href="../notebooks/{chapter.name}.html"><rect x="{x}" y="{y}" width="160" height="64" rx="6"/>'
+                     f'<text class="number" x="{x + 9}" y="{y + 22}">{chapter.number}</text>'
+                     f'<text x="{x + 30}" y="{y + 22}">{spans}</text></a>')
+    return (f'<div class="chapter-map"><svg viewBox="0 0 600 {height}" role="group" aria-label="Which chapter builds on which; '
+            'the table says the same"><defs><marker id="tip" viewBox="0 0 6 6" refX="5" refY="3" markerWidth="6" '
+            f'markerHeight="6" orient="auto"><path d="M0 0 L6 3 L0 6 z"/></marker></defs>{"".join(arrows + boxes)}</svg></div>')
+
+
+class Made(SphinxDirective):
+    """A part of a page that is made when the book is built."""
+
+    has_content = True
+    make: staticmethod
+
+    def run(self):
+        self.env.note_reread()
+        made = type(self).make("\n".join(self.content))
+        if made.startswith("<"):
+            return [nodes.raw("", made, format="html")]
+        holder = nodes.Element()
+        self.state.nested_parse(StringList(made.splitlines(), self.env.docname), self.content_offset, holder)
+        return holder.children
+
+
+def setup(app):
+    makers = {"chapters": chapters_table, "map": chapter_map, "status": status_table, "hardware": hardware_table,
+              "costs": costs_table, "verdicts": verdicts}
+    for name, make in makers.items():
+        app.add_directive(name, type(f"{name.title()}Made", (Made,), {"make": staticmethod(make)}))
+    return {"parallel_read_safe": True}
