@@ -9,7 +9,7 @@ PORT    ?= 8000
 # An environment of your own (make book PY=python3) is used as it is; otherwise .venv is made once.
 READY := $(if $(filter $(VENV)/%,$(PY)),$(VENV)/.ready)
 
-.PHONY: help setup data book serve test lab run bench claims address clean
+.PHONY: help setup data book serve test lab student run bench claims address clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -41,6 +41,9 @@ test: book  ## all tests, every chapter re-run and compared
 
 lab: $(READY)  ## JupyterLab on the chapters
 	$(PY) -m jupyterlab notebooks
+
+student: $(READY)  ## the chapters without their solutions: _build/student/
+	$(PY) tools/student.py
 
 run: $(READY)  ## re-execute in place: PROFILE=quick|full CHAPTER=02_fully_connected_ff|all
 	$(PY) tools/notebooks.py run $(CHAPTER) --profile $(PROFILE)

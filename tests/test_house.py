@@ -251,7 +251,7 @@ def test_the_code_is_tidy():
 
 def test_make_names_its_commands():
     shown = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for command in ("book", "serve", "test", "lab", "run", "bench"):
+    for command in ("book", "serve", "test", "lab", "student", "run", "bench"):
         assert f"make {command} " in shown
 
 
