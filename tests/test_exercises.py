@@ -39,7 +39,7 @@ def test_every_chapter_has_four_exercises_from_one_line_to_a_project(chapter):
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     lengths = [length for text in texts for *_, length in tool.TASK.findall(text)]
     assert len(lengths) == len(numbers)
-    assert lengths[-1] == "project" and set(lengths) & {"one line", "short"}
+    assert "project" in lengths and set(lengths) & {"one line", "short"}
 
 
 def test_exercises_are_hidden_checked_and_explained(chapter):
@@ -58,8 +58,8 @@ def test_chapters_have_objectives_checkpoints_and_a_summary(chapter):
     notebook, _ = chapter
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     assert re.search(r"\{admonition\} In this chapter\n.*?^- .*?\*\*You need\*\*.*?\*\*Time:\*\*.*?minute", text, re.M | re.S)
-    checkpoints = re.findall(r"^:{4,}\{admonition\} Checkpoint$.*?^:::\{dropdown\} .*?^:::$", text, re.M | re.S)
-    assert 2 <= len(checkpoints) <= 4
+    checkpoints = re.findall(r"^(:{4,})\{admonition\} Checkpoint$(.*?)^\1$", text, re.M | re.S)
+    assert len(checkpoints) >= 2 and all("{dropdown}" in inside for _, inside in checkpoints)
     assert text.index("## Summary") < text.index("## Exercises")
 
 
@@ -90,11 +90,12 @@ def surroundings(cells, dataset) -> dict:
 
 
 def is_plain(node) -> bool:
-    """Whether a statement gives names to literals."""
+    """Whether a statement gives names to literals; an empty list or dictionary is no value yet, a loop will fill it."""
     try:
-        return isinstance(node, ast.Assign) and ast.literal_eval(node.value) is not Ellipsis
+        ast.literal_eval(node.value if isinstance(node, ast.Assign) else node)
     except ValueError:
         return False
+    return not any(isinstance(part, (ast.List, ast.Dict)) and ast.unparse(part) in ("[]", "{}") for part in ast.walk(node))
 
 
 def fails(notebook, name, exercise, dataset) -> str:
