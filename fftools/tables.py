@@ -127,7 +127,8 @@ def _tokens():
                         "FFTOOLS_DATA_DIR at a folder that holds aclImdb.")
     kept = root / f"tokens-{'-'.join(str(count) for both in files.values() for count in both)}.npz"
     if kept.exists():
-        found = dict(np.load(kept))
+        with np.load(kept) as file:
+            found = dict(file)
     else:
         found, part = _read(root), kept.with_name(f".{os.getpid()}.part.npz")
         try:
