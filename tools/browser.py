@@ -55,7 +55,7 @@ def pdf(built: Path, target: Path) -> None:
         page.goto(page_file.as_uri(), wait_until="load")
         page.evaluate("() => MathJax.startup.promise.then(() => null)")
         page.evaluate("() => document.querySelectorAll('details').forEach(folded => folded.open = true)")
-        page.pdf(path=target, format="A4", print_background=True, outline=True, tagged=True,
+        page.pdf(path=target, format="A4", scale=0.8, print_background=True, outline=True, tagged=True,
                  margin={side: "15mm" for side in ("top", "bottom", "left", "right")})
     print(f"The book on paper: {target} ({target.stat().st_size / 2**20:.1f} MB)")
 
