@@ -2,18 +2,29 @@
 
 from collections.abc import Iterator
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint_sequential
 
 from fftools.learner import Learner
 
 
 class Backprop(Learner):
-    """Blocks, a linear head on the last one's output, softmax cross-entropy; one loss, one graph for all blocks."""
+    """Blocks, a linear head on the last one's output, softmax cross-entropy; one loss, one graph for all blocks.
 
-    def __init__(self, blocks: nn.ModuleList, classes: int = 10, bias: bool = True):
+    segments   None keeps every activation for the backward pass; a number cuts the stack into so many segments, keeps what
+               enters each, and computes the rest again when it is needed: the same gradients in less memory and more time
+               (activation checkpointing, Chen et al. 2016)
+
+    Raises ValueError when there are fewer blocks than segments, or fewer segments than one.
+    """
+
+    def __init__(self, blocks: nn.ModuleList, classes: int = 10, bias: bool = True, segments: int | None = None):
         super().__init__()
-        self.blocks, self.head = blocks, nn.LazyLinear(classes, bias=bias)
+        if segments is not None and not 1 <= segments <= len(blocks):
+            raise ValueError(f"segments must be between 1 and the number of blocks, {len(blocks)}, or None; got {segments}")
+        self.blocks, self.segments, self.head = blocks, segments, nn.LazyLinear(classes, bias=bias)
 
     def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
         """See `Learner`: here there is one loss only."""
@@ -21,12 +32,8 @@ class Backprop(Learner):
 
     def scores(self, images: Tensor) -> Tensor:
         """Logits `(N, classes)`."""
-        return self.head(self.activations(images)[-1].flatten(1))
-
-    def activations(self, inputs: Tensor) -> list[Tensor]:
-        """See `Learner`."""
-        found, x = [], inputs
-        for block in self.blocks:
-            x = block(x)
-            found.append(x)
-        return found
+        if self.segments is None or not torch.is_grad_enabled():
+            last = self.activations(images)[-1]
+        else:
+            last = checkpoint_sequential(nn.Sequential(*self.blocks), self.segments, images, use_reentrant=False)
+        return self.head(last.flatten(1))

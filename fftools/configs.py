@@ -83,3 +83,24 @@ def stack(*widths: int, kernel: int, pool: bool = False) -> dict:
 
 ARTICLE = dict(rule="article", dataset="mnist", widths=[784, 512, 512], lr=0.03, steps=1000, batch_images=20_000,
                batches=3, network=dict(goodness="mean", threshold=3.0, norm="length"))
+
+
+def table(rule: str, dataset: str, form: str | None = None, **changes) -> dict:
+    """Configuration of a run for Table 6 of Mono-Forward, whose networks the paper does not describe: two ReLU blocks.
+
+    `form` is that of `tables.imdb`; a network for "ids" has an embedding below the two. Rule "logistic" is a plain logistic
+    regression. Its `strength`, like a network's `lr`, is from `TABLE_RATES` if not given.
+    """
+    base = dict(rule=rule, dataset=dataset, splits=["validation", "test"]) | (dict(form=dict(form=form)) if form else {})
+    if rule == "logistic":
+        return base | (changes or dict(strength=TABLE_RATES[dataset, form][rule]))
+    widths = {"breast_cancer": [30, 64, 64], "santander": [200, 128, 128],
+              "imdb": [5_001, 64, 64, 64] if form == "ids" else [5_000, 128, 128]}[dataset]
+    length = dict(epochs=40, batch_size=32) if dataset == "breast_cancer" else dict(epochs=6, batch_size=128)
+    base |= dict(widths=widths, **length, shift=0, readout_epochs=0, network=dict(classes=2))
+    return base | (changes if "lr" in changes else dict(lr=TABLE_RATES[dataset, form][rule]) | changes)
+
+
+# The best of those that `mono-tables-rates` tried, by the mean accuracy on validation data.
+TABLE_RATES = {("breast_cancer", None): dict(mf=1e-3, bp=3e-4, logistic=1.0),
+               ("imdb", "bag"): dict(mf=1e-4, bp=3e-5, logistic=0.1), ("imdb", "ids"): dict(mf=3e-3, bp=3e-3)}

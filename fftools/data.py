@@ -1,4 +1,4 @@
-"""Real images as tensors that live on the device: MNIST, Fashion-MNIST, CIFAR, and scikit-learn's digits."""
+"""Real data as tensors that live on the device: MNIST, Fashion-MNIST, CIFAR, scikit-learn's digits, and `fftools.tables`."""
 
 import hashlib
 import os
@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100", "digits")
+TABLES = ("breast_cancer", "imdb", "santander")
+NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100", "digits", *TABLES)
 
 # MD5 of the unpacked IDX files: torchvision verifies only the archives it downloads, not what lies on disk.
 MD5 = {
@@ -28,7 +29,6 @@ MD5 = {
     "FashionMNIST/raw/t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
 }
 
-
 PATIENCE = 10.0  # seconds: a host that does not answer must not hold a notebook for minutes
 
 
@@ -38,7 +38,10 @@ class DataError(RuntimeError):
 
 @dataclass(frozen=True)
 class Split:
-    """Images `(N, C, H, W)` uint8 and labels `(N,)` int64, both on one device."""
+    """Images `(N, C, H, W)` uint8 and labels `(N,)` int64, both on one device.
+
+    What is no image stands in the place of one: rows of a table `(N, columns)`, float32, or token ids `(N, length)`, int64.
+    """
 
     images: Tensor
     labels: Tensor
@@ -54,7 +57,7 @@ class Split:
         return Split(torch.cat([self.images, other.images]), torch.cat([self.labels, other.labels]))
 
     def floats(self) -> Tensor:
-        """All images as float32 in [0, 1], `(N, C, H, W)`."""
+        """All images as float32 in [0, 1], `(N, C, H, W)`; rows of a table and token ids as they are."""
         return to_float(self.images)
 
     def batches(self, batch_size: int, generator: torch.Generator, shift: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
@@ -82,20 +85,26 @@ class Dataset:
     train: Split
     validation: Split
     test: Split
+    features: tuple[str, ...] = ()  # what the columns of a table, or the token ids of a text, are called
 
     @property
     def classes(self) -> int:
         return int(self.train.labels.max()) + 1
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """`(C, H, W)` of an image."""
+    def shape(self) -> tuple[int, ...]:
+        """`(C, H, W)` of an image, `(columns,)` of a table's row."""
         return tuple(self.train.images.shape[1:])
+
+    def to(self, device: str | torch.device) -> "Dataset":
+        """The same on another device."""
+        parts = (Split(part.images.to(device), part.labels.to(device)) for part in (self.train, self.validation, self.test))
+        return Dataset(self.name, *parts, self.features)
 
 
 def to_float(images: Tensor) -> Tensor:
-    """uint8 in 0…255 to float32 in [0, 1]."""
-    return images.to(torch.float32).div_(255)
+    """uint8 in 0…255 to float32 in [0, 1]; anything else is no picture and is fed to a network as it is."""
+    return images.to(torch.float32).div_(255) if images.dtype == torch.uint8 else images
 
 
 def random_shift(images: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
@@ -120,27 +129,34 @@ def folder() -> Path:
     return Path(os.environ.get("FFTOOLS_DATA_DIR") or Path.home() / ".cache" / "fftools").expanduser()
 
 
-def load(name: str, device: str | torch.device = "auto", fallback: str | None = None) -> Dataset:
+def load(name: str, device: str | torch.device = "auto", fallback: str | None = None, **options) -> Dataset:
     """Load a dataset to `device`, downloading it through torchvision if `folder()` does not hold it.
 
     MNIST, Fashion-MNIST and CIFAR keep their last 10,000 training images for validation. `"digits"` is
     scikit-learn's bundled set of 1,797 real handwritten digits (8×8, brought to 28×28), which needs no
     network. With `fallback="digits"` a dataset that cannot be had is replaced by it under a banner.
+    `options` belong to the data that are no images: see the function of the same name in `fftools.tables`.
 
-    Raises ValueError for an unknown name, DataError when the data are missing or broken.
+    Raises ValueError for an unknown name, TypeError for an unknown option, DataError when the data are missing or broken.
     """
     if name not in NAMES:
         raise ValueError(f"unknown dataset {name!r}; expected one of {', '.join(NAMES)}")
     try:
-        train, test, held_out = _digits() if name == "digits" else _torchvision(name)
+        return _load(name, **options).to(pick_device(device))
     except DataError as error:
         if fallback is None:
             raise
         _banner(name, fallback, error)
         return load(fallback, device)
-    device = pick_device(device)
-    train, test = (Split(images.to(device), labels.to(device)) for images, labels in (train, test))
-    return Dataset(name, train[:-held_out], train[-held_out:], test)
+
+
+def _load(name: str, **options) -> Dataset:
+    if name in TABLES:
+        from fftools import tables
+        return getattr(tables, name)(**options)
+    train, test, held_out = _digits(**options) if name == "digits" else _torchvision(name, **options)
+    train = Split(*train)
+    return Dataset(name, train[:-held_out], train[-held_out:], Split(*test))
 
 
 def _banner(name: str, fallback: str, error: DataError) -> None:

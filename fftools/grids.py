@@ -1,10 +1,12 @@
 """The studies by name: which configurations each of them runs, at full scale and as a quick miniature."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fftools.configs import (
     ARTICLE,
     RATES,
+    TABLE_RATES,
     THROUGH,
     bp,
     bp_cnn,
@@ -15,6 +17,7 @@ from fftools.configs import (
     race,
     searched,
     stack,
+    table,
     unsupervised,
 )
 
@@ -41,8 +44,15 @@ def races(kind: str, lengths: tuple[int, ...], datasets: tuple[str, ...]) -> tup
                  for rule in RATES.get((kind, "cifar10" if dataset == "cifar100" else dataset), ()))
 
 
+def tuned(dataset: str, form: str | None, rates: tuple[float, ...], **changes) -> Iterator[dict]:
+    """As many trials for each rule: its rate, or a logistic regression's strength. (It reads the bag of words only.)"""
+    yield from (table(rule, dataset, form, lr=lr, **changes) for rule in ("mf", "bp") for lr in rates)
+    if form != "ids":
+        yield from (table("logistic", dataset, form, strength=strength, **changes) for strength in (1e-3, 0.01, 0.1, 1.0, 10.0))
+
+
 FILTERS = [64, 128, 256, 512]
-SLOW, FAST = (1e-4, 3e-4, 1e-3, 3e-3), (3e-4, 1e-3, 3e-3, 1e-2)
+SLOW, FAST = (1e-4, 3e-4, 1e-3, 3e-3), (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 # What a miniature of the search changes: 240 steps of 50 images.
 MINIATURE = dict(train_images=2_000, validation_images=1_000, epochs=6, lr=1e-3, readout_epochs=4, validate_every=None)
 WIDTHS, KERNELS = (16, 32, 64, 128), (3, 5, 7)
@@ -142,7 +152,7 @@ STUDIES: dict[str, Study] = {
         "Mono-Forward and its rivals, CNN: each rule's learning rate on each dataset, 10,000 images, 5 epochs, validation",
         tuple(race(rule, dataset, True, lr=lr, epochs=5, train_images=10_000, validation_images=5_000, splits=["validation"])
               for dataset in ("cifar10", "mnist", "fashion_mnist") for rule in ("mf", "bp", "fa", "dfa")
-              for lr in (3e-4, 1e-3, 3e-3)),
+              for lr in (3e-4, 1e-3, 3e-3, 1e-2)),
         quick=dict(epochs=1, train_images=1_000, validation_images=1_000)),
     "mono-mlp": Study(
         "Table 3: Mono-Forward and its rivals, MLP, for 10 epochs each and for 40",
@@ -169,6 +179,23 @@ STUDIES: dict[str, Study] = {
     "mono-cnn-cifar100": Study(
         "Table 2, CIFAR-100: as `mono-cnn`, at CIFAR-10's rates",
         races("cnn", (5, 20), ("cifar100",)), quick=dict(train_images=500, validation_images=500)),
+    "mono-mlp-convergence": Study(
+        "Figures 4 and 5: error after each epoch of 2, 4 and 8 layers of 1000, 10,000 images of MNIST, validation",
+        tuple(race(rule, "mnist", widths=[784] + [1000] * depth, batch_size=256, lr=1e-3, epochs=10, train_images=10_000,
+                   validate_every=1, splits=["validation"]) for depth in (4, 2, 8) for rule in ("mf", "bp")),
+        quick=dict(train_images=1_000, validation_images=1_000)),
     "bp-mlp": Study("The control: backpropagation through the same blocks, with and without shifts",
                     (bp(shift=1), bp()), quick=dict(epochs=3, train_images=10_000)),
+    "mono-tables-rates": Study(
+        "Table 6: each rule's rate on tables and texts, on validation data",
+        (*tuned("breast_cancer", None, (1e-4, *FAST), splits=["validation"]),
+         *tuned("imdb", "bag", (1e-5, 3e-5, *SLOW[:3]), splits=["validation"]),
+         *tuned("imdb", "ids", (*FAST, 3e-2), splits=["validation"])), quick=dict(epochs=2, train_images=300)),
+    "mono-tables": Study(
+        "Table 6: Mono-Forward, backprop and logistic regression on breast cancer (a seed is a fold) and film reviews",
+        tuple(table(rule, *data) for data, rates in TABLE_RATES.items() for rule in rates),
+        quick=dict(epochs=2, train_images=300)),
+    "mono-santander": Study(
+        "Table 6: Santander's table, which the reader brings, at several rates; the best is chosen on validation data",
+        tuple(tuned("santander", None, (*SLOW, 1e-2))), quick=dict(epochs=1, train_images=1_000)),
 }

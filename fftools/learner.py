@@ -22,5 +22,9 @@ class Learner(nn.Module):
         raise NotImplementedError
 
     def activations(self, inputs: Tensor) -> list[Tensor]:
-        """What each block gives out for `inputs`, first block to last."""
-        raise NotImplementedError
+        """What each block gives out for `inputs`, first block to last; each feeds the next one as it is."""
+        found, x = [], inputs
+        for block in self.blocks:
+            x = block(x)
+            found.append(x)
+        return found

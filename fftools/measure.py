@@ -1,5 +1,6 @@
 """What learning costs: memory, time, floating-point operations and parameters, measured alike for every learner."""
 
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -11,10 +12,11 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from fftools.fit import Step, make_optimizer
+from fftools.fit import Step, _keep_freed_memory, make_optimizer
 from fftools.learner import Learner
 from fftools.readout import resolve_precision
 
+os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # else PyTorch's profiler tells on stderr when it starts and stops
 WARM_UP = 3  # runs before anything is measured: libraries set themselves up, the optimizer makes its state
 
 
@@ -70,17 +72,18 @@ def operations(work: Callable[[], object]) -> int:
     return counter.get_total_flops()
 
 
-def timed(work: Callable[[], object], device: torch.device, repeats: int = 10) -> tuple[float, ...]:
-    """Seconds of each of `repeats` calls of `work`, after `WARM_UP` others; a device has finished before the clock is read."""
+def timed(work: Callable[[], object], device: torch.device, repeats: int = 10, warm_up: int = WARM_UP) -> tuple[float, ...]:
+    """Seconds of each of `repeats` calls of `work`, after `warm_up` others; a device has finished before the clock is read."""
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1; got {repeats}")
+    _keep_freed_memory()  # as in `fit`
     found = []
-    for _ in range(WARM_UP + repeats):
+    for _ in range(warm_up + repeats):
         started = time.perf_counter()
         work()
         _wait(device)
         found.append(time.perf_counter() - started)
-    return tuple(found[WARM_UP:])
+    return tuple(found[warm_up:])
 
 
 def memory(work: Callable[[], object], device: torch.device) -> list[int]:

@@ -24,7 +24,7 @@ class MonoForward(Learner):
         super().__init__()
         if places is not None and places < 1:
             raise ValueError(f"places must be at least 1, or None for the whole map; got {places}")
-        self.blocks, self.places = blocks, places
+        self.blocks, self.classes, self.places = blocks, classes, places
         self.projections = nn.ModuleList(nn.LazyLinear(classes, bias=False) for _ in blocks)
 
     def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
@@ -49,6 +49,26 @@ class MonoForward(Learner):
                 parameter.requires_grad = not numbers or number in numbers
         return self
 
+    def plug(self, block: nn.Module, projection: nn.Module | None = None) -> "MonoForward":
+        """Put a block on top, under a new projection matrix or a given one (Section 3.3). Returns the learner.
+
+        Nothing below is touched: the blocks there give what they gave, bit for bit, and `train_only` can leave them so.
+        `plug(*unplug())` gives back the same network.
+        """
+        device = next((parameter.device for parameter in self.parameters()), None)
+        self.blocks.append(block)
+        self.projections.append(nn.LazyLinear(self.classes, bias=False) if projection is None else projection)
+        return self.to(device)
+
+    def unplug(self) -> tuple[nn.Module, nn.Module]:
+        """Take the top block off and return it with its projection matrix; the others go on as they are.
+
+        Raises ValueError when no block would be left to predict with.
+        """
+        if len(self.blocks) < 2:
+            raise ValueError(f"unplug leaves at least one block to predict with; this network has {len(self.blocks)}")
+        return self.blocks.pop(-1), self.projections.pop(-1)
+
     def goodness(self, images: Tensor) -> list[Tensor]:
         """Each block's goodness of every class, G `(N, classes)`, first block to last: what each would answer alone."""
         return [projection(self._read(x)) for x, projection in zip(self.activations(images), self.projections)]
@@ -60,14 +80,6 @@ class MonoForward(Learner):
     def last_scores(self, images: Tensor) -> Tensor:
         """The paper's *BP prediction*: the last block's goodness alone, `(N, classes)`; the other matrices are not needed."""
         return self.projections[-1](self._read(self.activations(images)[-1]))
-
-    def activations(self, inputs: Tensor) -> list[Tensor]:
-        """See `Learner`."""
-        found, x = [], inputs
-        for block in self.blocks:
-            x = block(x)
-            found.append(x)
-        return found
 
     def _read(self, x: Tensor) -> Tensor:
         """What a projection matrix sees of a block's output: `(N, D)`."""

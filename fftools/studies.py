@@ -14,9 +14,9 @@ from sklearn.metrics import confusion_matrix
 from torch import Tensor
 from tqdm import tqdm
 
-from fftools import checkpoints, data, labels, records
+from fftools import checkpoints, data, labels, records, tables
 from fftools.backprop import Backprop
-from fftools.blocks import cnn, fan_out_weights, mlp
+from fftools.blocks import averaged, cnn, fan_out_weights, mlp
 from fftools.feedback import DirectFeedbackAlignment, FeedbackAlignment
 from fftools.fit import OutOfTime, TrainingError, fit
 from fftools.forward_forward import ForwardForward
@@ -37,9 +37,13 @@ def run_study(name: str, profile: str = "quick", seeds: int = 1, workers: int = 
 
     Stops cleanly before `budget` seconds are over; what is unfinished goes on from its checkpoint the next time.
     A run that another process is making is passed over. A run that diverges or dies keeps a record which says so.
+    Raises ValueError when seeds, workers or budget are not positive, or the study waits for its learning rates.
     """
     if seeds < 1 or workers < 1 or (budget is not None and budget <= 0):
         raise ValueError(f"seeds, workers and budget must be positive; got {seeds}, {workers}, {budget}")
+    if not STUDIES[name].grid(profile):
+        raise ValueError(f"study {name} has no runs before its learning rates are chosen: run "
+                         f"{name.removesuffix('-cifar100')}-rates and put the best ones into fftools.configs.RATES")
     deadline = None if budget is None else time.time() + budget
     todo = [run for run in runs(name, profile, seeds) if not records.path_of(name, *run).exists()]
     threads = None if workers == 1 else max(1, (os.cpu_count() or 1) // workers)
@@ -102,9 +106,10 @@ def run(study: str, config: dict, seed: int, profile: str, device="auto", progre
 
 def _make(study, config, seed, profile, device, path, progress, deadline) -> None:
     started = time.monotonic()
-    dataset = data.load(config["dataset"], device)
+    split = dict(seed=seed) if config["dataset"] in data.TABLES else {}  # each run has its own
+    dataset = data.load(config["dataset"], device, **config.get("form", {}), **split)
     torch.manual_seed(seed)
-    train = _article if config["rule"] == "article" else _mini_batch
+    train = {"article": _article, "logistic": _logistic}.get(config["rule"], _mini_batch)
     try:
         metrics, history = train(config, seed, dataset, path, f"{study} {path.stem}" if progress else None, deadline)
     except TrainingError as error:  # a finding, too: kept, so that nobody makes the same run in vain
@@ -129,7 +134,8 @@ def _beside(path: Path, ending: str) -> Path:
 
 def build(config: dict) -> Learner:
     """The untrained learner that a configuration describes."""
-    blocks = cnn(**config["blocks"]) if "blocks" in config else mlp(config["widths"], config.get("bias", True))
+    dense = averaged if config.get("form", {}).get("form") == "ids" else mlp
+    blocks = cnn(**config["blocks"]) if "blocks" in config else dense(config["widths"], config.get("bias", True))
     if config.get("weights") == "fan-out":
         fan_out_weights(blocks)
     if config["rule"] in RULES:
@@ -151,15 +157,28 @@ def _mini_batch(config, seed, dataset, path, progress, deadline):
     if config["readout_epochs"]:
         readout = LinearReadout(learner, dataset.classes)
         fit(readout, train, epochs=config["readout_epochs"], lr=1e-3, checkpoint=_beside(path, "-linear.pt"), **options)
+    return _asked(answers(learner, readout), config, dataset, history), history
+
+
+def _logistic(config, seed, dataset, path, progress, deadline):
+    """The plain control beside the networks of Table 6; its `strength` is chosen as their rates are."""
+    history = {}
+    train = dataset.train[: config.get("train_images")]
+    return _asked({"accuracy": tables.logistic(train, config["strength"])}, config, dataset, history), history
+
+
+def _asked(ways: dict[str, Scores], config, dataset, history) -> dict[str, float]:
     metrics = {}
-    for name, scores in answers(learner, readout).items():
+    for name, scores in ways.items():
         for split, short in (("validation", "val"), ("test", "test")):
             if split in config["splits"]:
                 asked = getattr(dataset, split)[: config.get(f"{split}_images")]
                 found, right = predict(scores, asked.images), asked.labels
                 metrics[f"{short}_{name}"] = (found == right).float().mean().item()
                 history.setdefault("confusion", {})[f"{short}_{name}"] = confusion_matrix(right.cpu(), found.cpu()).tolist()
-    return metrics, history
+                if dataset.classes == 2:
+                    metrics[f"{short}_{name}_auc"] = tables.roc_auc(scores, asked)
+    return metrics
 
 
 def answers(learner: Learner, readout: LinearReadout | None = None) -> dict[str, Scores]:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from fftools import measure
 from fftools.backprop import Backprop
-from fftools.blocks import mlp
+from fftools.blocks import cnn, mlp
 from fftools.fit import fit
 from fftools.readout import accuracy
 
@@ -61,3 +62,48 @@ def test_it_learns_real_digits(digits):
     history = fit(learner, digits.train, epochs=10, batch_size=50, lr=3e-3)
     assert all(len(losses) == 1 for losses in history.loss)
     assert accuracy(learner.scores, digits.test) > 0.92
+
+
+@pytest.mark.parametrize("segments", [1, 2, 3, 5])
+@pytest.mark.parametrize("blocks", [lambda: mlp([64, 20, 15, 12, 9, 8]), lambda: cnn(1, [3, 4, 5, 4, 3], 3, padding="same")],
+                         ids=["mlp", "cnn"])
+def test_checkpointing_changes_no_gradient(segments, blocks):
+    gradients = []
+    for chosen in (None, segments):
+        torch.manual_seed(0)
+        learner = Backprop(blocks(), 4, segments=chosen)
+        loss, = learner.local_losses(torch.rand(16, 1, 8, 8), torch.arange(16) % 4)
+        loss.backward()
+        gradients.append([p.grad for p in learner.parameters()])
+    assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
+
+
+def test_checkpointing_keeps_the_borders_only_and_computes_the_rest_twice():
+    n, width, depth = 500, 40, 9
+    images, labels = torch.rand(n, width), torch.arange(n) % 10
+
+    def costs(segments):
+        """Activations kept, counted in those of a layer, and operations of both passes."""
+        learner, losses = Backprop(mlp([width] * (depth + 1), bias=False), bias=False, segments=segments), []
+        learner.scores(images[:2])
+        used = measure.memory(lambda: losses.append(next(learner.local_losses(images, labels))), torch.device("cpu"))
+        work = measure.operations(lambda: next(learner.local_losses(images, labels)).backward())
+        return round(used[-1] / (4 * n * width)), work
+
+    (kept, work), (kept_of_3, work_of_3) = costs(None), costs(3)
+    assert kept == depth and kept_of_3 == 2 + 3, "two borders beside the input, and the last segment, which is next"
+    assert work_of_3 - work == 6 * 2 * n * width * width, "two segments of three layers are computed again"
+
+
+def test_checkpointed_scores_are_the_same_and_nothing_is_kept_when_nobody_learns(learner, noise):
+    cut = Backprop(learner.blocks, 4, segments=2)
+    cut.head = learner.head
+    assert torch.equal(cut.scores(noise.floats()), learner.scores(noise.floats()))
+    with torch.no_grad():
+        assert not cut.scores(noise.floats()).requires_grad
+
+
+@pytest.mark.parametrize("segments", [0, 3])
+def test_it_refuses_segments_without_blocks(segments):
+    with pytest.raises(ValueError, match=f"between 1 and the number of blocks, 2, or None; got {segments}"):
+        Backprop(mlp([4, 3, 2]), segments=segments)

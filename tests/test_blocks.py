@@ -103,3 +103,18 @@ def test_norms_keep_shape_and_dtype_and_bear_zeros(norm):
 
 def test_no_norm_is_no_norm(x):
     assert NORMS["none"](x) is x
+
+
+@pytest.mark.parametrize("pool", ["max", "average"])
+def test_pooled_maps_give_the_same_gradient_in_the_layout_that_a_cpu_pools_fast_in(pool):
+    torch.manual_seed(0)
+    (block,) = cnn(2, [3], kernel=3, padding="same", pool=pool)
+    plain = type(block[-1])(2)
+    images, told = torch.randn(4, 2, 8, 8), torch.randn(4, 3, 4, 4)
+    seen = []
+    block[1].register_full_backward_hook(lambda module, out, into: seen.append(into[0]))
+    block(images).backward(told)
+    ours, block[0].weight.grad = block[0].weight.grad, None
+    plain(torch.relu(block[0](images))).backward(told)
+    torch.testing.assert_close(ours, block[0].weight.grad)
+    assert seen[0].is_contiguous(memory_format=torch.channels_last)

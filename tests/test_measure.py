@@ -1,5 +1,7 @@
 """The instruments: what they report can be counted by hand."""
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -94,6 +96,7 @@ def test_timed_counts_and_waits():
     calls = []
     found = measure.timed(lambda: calls.append(time.sleep(0.01)), CPU, repeats=4)
     assert len(calls) == 4 + measure.WARM_UP and len(found) == 4 and min(found) >= 0.01
+    assert len(measure.timed(lambda: calls.append(0), CPU, repeats=2, warm_up=0)) == 2 and calls[4 + measure.WARM_UP:] == [0, 0]
     with pytest.raises(ValueError, match="at least 1; got 0"):
         measure.timed(calls.clear, CPU, repeats=0)
 
@@ -102,3 +105,10 @@ def test_parameters_that_are_frozen_do_not_count():
     blocks = mlp([4, 3, 2], bias=False)
     blocks[0].requires_grad_(False)
     assert measure.parameters(blocks) == 6 and measure.parameters(blocks, blocks[1]) == 12
+
+
+def test_the_profiler_keeps_quiet():
+    code = ('import torch; from fftools import measure; '
+            'print(max(measure.memory(lambda: torch.empty(1000), torch.device("cpu"))))')
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert (done.stdout, done.stderr) == ("4000\n", "")

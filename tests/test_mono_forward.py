@@ -143,6 +143,40 @@ def test_layers_below_do_not_feel_the_ones_above(digits):
     assert all(torch.equal(a, b) for a, b in zip(two.goodness(x), three.goodness(x)))
 
 
+def test_plugged_in_and_out(digits):
+    """A third block trained alone leaves the two below as they are, bit for bit; taken off, the old network is back."""
+    torch.manual_seed(0)
+    learner, x = MonoForward(mlp([784, 40, 30], bias=False)), digits.test.floats()
+    fit(learner, digits.train, epochs=4, batch_size=50, lr=3e-3)
+    before, said, states = learner.goodness(x), learner.scores(x), weights(learner)
+    block, = mlp([30, 20], bias=False)
+    assert learner.plug(block) is learner and len(learner.blocks) == len(learner.projections) == 3
+    history = fit(learner.train_only(2), digits.train, epochs=4, batch_size=50, lr=3e-3)
+    assert all(len(losses) == 1 for losses in history.loss) and history.loss[-1][0] < history.loss[0][0]
+    after = learner.goodness(x)
+    assert all(torch.equal(a, b) for a, b in zip(before, after[:2], strict=True))
+    assert accuracy(lambda images: learner.goodness(images)[2], digits.test) > 0.6
+    whole = learner.scores(x)
+    top, projection = learner.unplug()
+    assert top is block and projection.weight.shape == (10, 20)
+    assert torch.equal(learner.scores(x), said) and same(weights(learner), states)
+    assert torch.equal(learner.plug(top, projection).scores(x), whole), "and back again"
+
+
+def test_plugging_keeps_classes_and_refuses_to_empty_the_stack(noise):
+    learner = dense()
+    learner.plug(mlp([12, 6], bias=False)[0])
+    assert learner.goodness(noise.floats())[2].shape == (64, 4)
+    learner.unplug(), learner.unplug()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="leaves at least one block to predict with; this network has 1"):
+            learner.unplug()
+    assert len(learner.blocks) == len(learner.projections) == 1, "a refusal takes nothing off"
+    with pytest.raises(TypeError, match="str is not a Module"):
+        learner.plug("block")
+    assert len(learner.blocks) == len(learner.projections) == 1
+
+
 def test_one_block_after_the_other(digits):
     torch.manual_seed(0)
     learner = MonoForward(mlp([784, 60, 50], bias=False))

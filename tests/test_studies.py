@@ -51,6 +51,9 @@ def test_every_named_study_can_be_built(name):
         assert len(names) == len(grid), "two configurations of one study are the same"
         for config in grid:
             assert json.loads(json.dumps(config)) == config, "a record must give its configuration back"
+            if config["rule"] == "logistic":  # scikit-learn's
+                assert config["strength"] > 0
+                continue
             learner = build({"label": "pixels"} | config)
             widths = config["blocks"]["widths"] if "blocks" in config else config["widths"][1:]
             assert len(learner.blocks) == len(widths)
@@ -317,6 +320,12 @@ def test_kill_9_in_the_middle_of_a_study_and_again(monkeypatch, tmp_path):
     monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(tmp_path / "undisturbed"))
     subprocess.run(study, capture_output=True, check=True)
     assert found == kept("many")
+
+
+def test_a_study_that_waits_for_its_rates_says_so(monkeypatch):
+    monkeypatch.setitem(STUDIES, "mono-cnn", Study("a race", (), {}))
+    with pytest.raises(ValueError, match="run mono-cnn-rates"):
+        run_study("mono-cnn")
 
 
 @pytest.mark.parametrize("kind, dataset", RATES, ids="-".join)

@@ -1,0 +1,238 @@
+"""The chapters' exercises: their form, the student build, and that an unfilled stub fails.
+
+That the worked solutions pass is shown by nbval, which runs every chapter as it stands.
+"""
+
+import ast
+import copy
+import re
+import sys
+import traceback
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import nbformat
+import pytest
+import torch
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+import student as tool  # noqa: E402
+
+import notebooks as house  # noqa: E402
+
+CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
+def chapter(request):
+    return nbformat.read(request.param, 4), request.param.name
+
+
+# ---- form -------------------------------------------------------------------------------------------------------
+
+def test_every_chapter_has_four_exercises_from_one_line_to_a_project(chapter):
+    notebook, name = chapter
+    numbers = [exercise.number for exercise in tool.exercises(notebook, name)]
+    assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) >= 4
+    texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    lengths = [length for text in texts for *_, length in tool.TASK.findall(text)]
+    assert len(lengths) == len(numbers)
+    assert "project" in lengths and set(lengths) & {"one line", "short"}
+
+
+def test_exercises_are_hidden_checked_and_explained(chapter):
+    notebook, name = chapter
+    for exercise in tool.exercises(notebook, name):
+        cell, check = notebook.cells[exercise.cell], notebook.cells[exercise.check]
+        assert "hide-cell" in house.tags(cell) and not {"hide-cell", "hide-input"} & set(house.tags(check)), exercise
+        defined = names(house.parse(cell.source), ast.Store)
+        assert names(house.parse(check.source), ast.Load) & defined, f"{exercise}: the check uses nothing of the exercise"
+        assert any(isinstance(node, ast.Assert) for node in ast.walk(house.parse(check.source))), exercise
+        after = notebook.cells[exercise.check + 1]
+        assert after.cell_type == "markdown" and tool.ANSWER.match(after.source), f"{exercise}: no Answer behind the check"
+
+
+def test_chapters_have_objectives_checkpoints_and_a_summary(chapter):
+    notebook, _ = chapter
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert re.search(r"\{admonition\} In this chapter\n.*?^- .*?\*\*You need\*\*.*?\*\*Time:\*\*.*?minute", text, re.M | re.S)
+    checkpoints = re.findall(r"^(:{4,})\{admonition\} Checkpoint$(.*?)^\1$", text, re.M | re.S)
+    assert len(checkpoints) >= 2 and all("{dropdown}" in inside for _, inside in checkpoints)
+    assert text.index("## Summary") < text.index("## Exercises")
+
+
+def names(tree, context) -> set[str]:
+    """Names that a piece of code binds (ast.Store; functions and classes too) or uses (ast.Load)."""
+    found = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, context)}
+    if context is ast.Store:
+        found |= {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    return found
+
+
+# ---- the unfilled stub fails --------------------------------------------------------------------------------------
+
+def surroundings(cells, dataset) -> dict:
+    """A namespace with the names of some code cells: imports, functions, classes, plain values and the data are real.
+
+    Everything else (what was trained, measured, drawn) is a stand-in. A stub raises before anything looks at its arguments.
+    """
+    found = {}
+    for cell in cells:
+        for node in house.parse(cell.source).body:
+            if isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)) or is_plain(node):
+                exec(compile(ast.Module([node], []), "an earlier cell", "exec"), found)
+            else:
+                found |= {name: MagicMock(name=name) for name in names(node, ast.Store)}
+        found |= {"dataset": dataset, "device": torch.device("cpu")}
+    return found
+
+
+def is_plain(node) -> bool:
+    """Whether a statement gives names to literals; an empty list or dictionary is no value yet, a loop will fill it."""
+    try:
+        ast.literal_eval(node.value if isinstance(node, ast.Assign) else node)
+    except ValueError:
+        return False
+    return not any(isinstance(part, (ast.List, ast.Dict)) and ast.unparse(part) in ("[]", "{}") for part in ast.walk(node))
+
+
+def fails(notebook, name, exercise, dataset) -> str:
+    """Run an exercise's stub, then its check; empty if the stub's own error stops them, otherwise what happened instead."""
+    earlier = [cell for cell in notebook.cells[:exercise.cell] if cell.cell_type == "code" and "colab" not in house.tags(cell)]
+    space = surroundings(earlier, dataset)
+    stub = tool.unsolved(notebook.cells[exercise.cell].source, name)
+    try:
+        exec(compile(stub, "the stub", "exec"), space)
+        exec(compile(notebook.cells[exercise.check].source, "the check", "exec"), space)
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        own = last.filename == "the stub" and isinstance(error, NotImplementedError) and error.args == ("your turn",)
+        return "" if own else f"stopped before the stub: {type(error).__name__}: {error}"
+    return "passed without a solution"
+
+
+def test_unfilled_stubs_fail(chapter, digits):
+    notebook, name = chapter
+    wrong = {exercise.title: fails(notebook, name, exercise, digits) for exercise in tool.exercises(notebook, name)}
+    assert wrong and not any(wrong.values()), wrong
+
+
+TASK = "### 1. Twice (one line)\n\nWrite it."
+EXERCISE = "def twice(x):\n    ### BEGIN SOLUTION\n    y = x + x\n\n    return y\n    ### END SOLUTION"
+CHECK = "assert twice(network(2)) == 4\nprint('twice: True')"
+ANSWER = ":::{dropdown} Answer\nAdd.\n:::"
+
+
+def small(exercise=EXERCISE, check=CHECK, task=TASK, answer=ANSWER):
+    """A chapter with one exercise."""
+    cells = [("parameters", 'PROFILE = "quick"'), ("", "import math\nnetwork = math.train()"), ("exercise hide-cell", exercise),
+             ("check", check)]
+    codes = [new_code_cell(source, metadata={"tags": kinds.split()}, outputs=[], execution_count=n)
+             for n, (kinds, source) in enumerate(cells, 1)]
+    return new_notebook(cells=[codes[0], codes[1], new_markdown_cell(task), codes[2], codes[3], new_markdown_cell(answer)])
+
+
+@pytest.mark.parametrize("check, told", [
+    (CHECK, ""),
+    ("assert twice", "passed without a solution"),
+    ("try:\n    twice(2)\nexcept NotImplementedError:\n    pass", "passed without a solution"),
+    ("assert twice(missing) == 4", "stopped before the stub: NameError"),
+    ("assert math.nothing(twice)", "stopped before the stub: AttributeError"),
+    ("raise NotImplementedError('your turn')", "stopped before the stub: NotImplementedError"),
+])
+def test_the_proof_tells_a_failing_stub_from_other_failures(check, told, digits):
+    notebook = small(check=check)
+    (exercise,) = tool.exercises(notebook, "small")
+    found = fails(notebook, "small", exercise, digits)
+    assert found.startswith(told) and bool(found) == bool(told)
+
+
+# ---- the student build --------------------------------------------------------------------------------------------
+
+def test_a_stub_stands_where_the_solution_stood():
+    cells = tool.student(small(), "small").cells
+    assert cells[3].source == 'def twice(x):\n    raise NotImplementedError("your turn")'
+    assert cells[3].metadata.tags == ["exercise"] and cells[3].execution_count is None
+    assert cells[4].source == CHECK and cells[2].source == TASK
+    assert len(cells) == 5, "the answer's cell is gone"
+    assert small().cells[3].source == EXERCISE
+
+
+def test_an_answer_is_cut_out_of_a_longer_text_and_other_dropdowns_stay():
+    hint = ":::{dropdown} Hint\nThink.\n:::"
+    cells = tool.student(small(answer=f"{ANSWER}\n\nMore.\n\n{hint}"), "small").cells
+    assert cells[-1].source == f"More.\n\n{hint}"
+
+
+@pytest.mark.parametrize("change, told", [
+    (dict(exercise="x = 1"), "small, cell 3: an exercise without '### BEGIN SOLUTION'"),
+    (dict(exercise="### BEGIN SOLUTION\nx = 1"), "small, cell 3: '### BEGIN SOLUTION' without '### END SOLUTION'"),
+    (dict(exercise="x = 1\n### END SOLUTION"), "small, cell 3: '### END SOLUTION' without '### BEGIN SOLUTION'"),
+    (dict(exercise="### BEGIN SOLUTION\n### BEGIN SOLUTION\n### END SOLUTION"), "small, cell 3: a second"),
+    (dict(exercise="### BEGIN SOLUTION\n\n### END SOLUTION"), "small, cell 3: nothing stands between"),
+    (dict(exercise="if x:\n    ### BEGIN SOLUTION\n    y\n### END SOLUTION"), "small, cell 3: .* are indented differently"),
+    (dict(check=EXERCISE), "small, cell 4: a solution in a cell without the tag 'exercise'"),
+    (dict(task="### Twice"), "small, cell 3: an exercise without a task"),
+    (dict(task="### 1. Twice (endless)"), "small, cell 3: an exercise without a task"),
+])
+def test_a_broken_exercise_is_refused_by_name(change, told):
+    with pytest.raises(tool.ExerciseError, match=told):
+        tool.student(small(**change), "small")
+
+
+@pytest.mark.parametrize("order, told", [
+    ([2, 3, 5], "cell 1: an exercise without a check after it"),
+    ([2, 3, 1, 4], "cell 1: an exercise without a check right after it"),
+    ([2, 3, 3, 4], "cell 1: an exercise without a check after it"),
+    ([2, 4, 3], "cell 1: a check without an exercise before it"),
+    ([2, 3, 4, 3, 4], "cell 3: an exercise without a task"),
+])
+def test_exercises_and_checks_come_in_pairs(order, told):
+    notebook = small()
+    notebook.cells = [copy.deepcopy(notebook.cells[place]) for place in order]
+    with pytest.raises(tool.ExerciseError, match=f"small, {told}"):
+        tool.exercises(notebook, "small")
+
+
+def test_the_student_build_holds_nothing_of_a_solution(chapter):
+    notebook, name = chapter
+    built = tool.student(notebook, name)
+    assert not re.search(r"(BEGIN|END) SOLUTION|\{dropdown\} Answer", nbformat.writes(built))
+    stubs = [cell for cell in built.cells if "exercise" in house.tags(cell)]
+    for exercise, stub in zip(tool.exercises(notebook, name), stubs, strict=True):
+        parts = tool.split(notebook.cells[exercise.cell].source, name)
+        kept = {line for margin, text in parts if margin is None for line in text.splitlines()}
+        solution = {line for margin, text in parts if margin is not None for line in text.splitlines()}
+        assert not (set(stub.source.splitlines()) & solution) - kept, exercise
+    emptied = [cell for cell in built.cells if {"exercise", "check"} & set(house.tags(cell))]
+    assert len(emptied) == 2 * len(stubs) and not any(cell.outputs for cell in emptied)
+
+
+def test_the_student_build_with_the_solutions_put_back_is_the_chapter(chapter):
+    notebook, name = chapter
+    built = iter(tool.student(notebook, name).cells)
+    for cell in notebook.cells:
+        source = tool.ANSWER.sub("", cell.source).strip() if cell.cell_type == "markdown" else cell.source
+        if source or cell.cell_type == "code":
+            shown = next(built)
+            is_exercise = "exercise" in house.tags(cell)
+            assert (put_back(shown.source, cell.source) if is_exercise else shown.source) == source
+            assert {"exercise", "check"} & set(house.tags(cell)) or shown == cell | {"source": source}
+    assert next(built, None) is None
+
+
+def put_back(stub: str, source: str) -> str:
+    """A student's cell, with the marked regions of the source in the places of the stubs."""
+    regions = iter(re.findall(rf"^[ \t]*{tool.BEGIN}\n.*?{tool.END}$", source, re.MULTILINE | re.DOTALL))
+    return re.sub(rf"^[ \t]*{re.escape(tool.STUB)}$", lambda _: next(regions), stub, flags=re.MULTILINE)
+
+
+def test_the_build_writes_the_same_files_again(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(small(), tmp_path / "notebooks" / "01_small.ipynb")
+    (path,) = tool.build(tmp_path).iterdir()
+    once = path.read_bytes()
+    assert tool.build(tmp_path) == path.parent and path.read_bytes() == once
+    assert path == tmp_path / "_build" / "student" / "01_small.ipynb"

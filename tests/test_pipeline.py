@@ -1,0 +1,127 @@
+"""Pipelined training gives the weights of the loop, bit for bit, and leaves nothing behind when it fails."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import multiprocessing as mp
+from torch import nn
+
+from fftools import pipeline
+from fftools.backprop import Backprop
+from fftools.blocks import cnn, mlp
+from fftools.data import Split
+from fftools.fit import fit
+from fftools.mono_forward import MonoForward
+
+SETTINGS = dict(epochs=3, batch_size=32, lr=1e-3, seed=5, precision="float32")
+
+
+@pytest.fixture
+def train():
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(256, (200, 1, 12, 12), generator=generator).to(torch.uint8)
+    return Split(images, torch.randint(10, (200,), generator=generator))
+
+
+def dense():
+    torch.manual_seed(0)
+    return MonoForward(mlp([144, 33, 20, 17], bias=False))
+
+
+def convolutional():
+    torch.manual_seed(0)
+    return MonoForward(cnn(1, [4, 6], 3, padding="same", pool="average"), places=2)
+
+
+@pytest.mark.parametrize("build", [dense, convolutional])
+def test_processes_give_the_weights_of_the_loop(build, train):
+    one, other = build(), build()
+    history = fit(one, train, **SETTINGS)
+    run = pipeline.fit(other, train, **SETTINGS, threads=1)
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+    assert run.loss == history.loss
+    assert len(run.seconds) == 3 and min(run.seconds) > 0
+    assert not other.training and not mp.active_children()
+
+
+def test_low_precision_and_a_constant_rate_too(train):
+    one, other = dense(), dense()
+    changes = SETTINGS | dict(precision="bf16", cooldown=False)
+    fit(one, train, **changes)
+    pipeline.fit(other, train, **changes, threads=1)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_the_order_of_the_streams_is_that_of_the_loop(train, monkeypatch):
+    """What runs on CUDA, on a CPU, whose streams do nothing: the same steps in the same order."""
+    monkeypatch.setattr(pipeline, "_in_processes", pipeline._in_streams)
+    one, other = dense(), dense()
+    history = fit(one, train, **SETTINGS)
+    run = pipeline.fit(other, train, **SETTINGS)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    assert run.loss == history.loss and len(run.seconds) == 3
+
+
+def test_a_block_passes_on_what_it_computed_before_it_learned(train):
+    """Passing on the output of the updated block would be another algorithm."""
+    learner = dense()
+    learner.scores(train[:2].floats())
+    stage = pipeline.Stage(learner, 0, pipeline.Plan(1, 32, 0.1, 0, False, "float32", 1), torch.device("cpu"))
+    x, labels = train[:32].floats(), train.labels[:32]
+    before = learner.blocks[0](x)
+    loss, output = stage.forward(x, labels)
+    stage.learn(loss)
+    assert torch.equal(output, before) and not torch.equal(output, learner.blocks[0](x)) and not output.requires_grad
+
+
+def test_a_stage_that_diverges_is_named(train):
+    with pytest.raises(pipeline.StageError, match=r"(?s)block \d of 3 failed.*lr=1e\+30 is probably too high"):
+        pipeline.fit(dense(), train, **SETTINGS | dict(lr=1e30), threads=1)
+    assert not mp.active_children()
+
+
+class Dying(nn.Module):
+    """Ends its process in training, without a word."""
+
+    def forward(self, x):
+        if mp.parent_process() is not None:
+            os._exit(7)
+        return x.flatten(1)
+
+
+def test_a_stage_that_dies_is_named_and_takes_the_others_along(train):
+    learner = MonoForward(nn.ModuleList([*mlp([144, 20]), Dying(), *mlp([20, 20])]))
+    with pytest.raises(pipeline.StageError, match="block 2 of 3 failed.*exit code 7"):
+        pipeline.fit(learner, train, **SETTINGS, threads=1)
+    assert not mp.active_children()
+
+
+def test_it_needs_no_main_module_and_leaks_nothing(train, tmp_path):
+    """As in a notebook: code without a file and without `if __name__ == "__main__"`."""
+    torch.save((train.images, train.labels), tmp_path / "train.pt")
+    code = f"""if True:
+        import torch
+        from fftools import pipeline
+        from fftools.blocks import mlp
+        from fftools.data import Split
+        from fftools.mono_forward import MonoForward
+        train = Split(*torch.load({str(tmp_path / "train.pt")!r}))
+        run = pipeline.fit(MonoForward(mlp([144, 9, 8])), train, epochs=1, batch_size=50, lr=1e-3)
+        print(len(run.loss[0]), "losses")"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert (done.stdout, done.stderr, done.returncode) == ("2 losses\n", "", 0)
+
+
+@pytest.mark.parametrize("learner, changes, message", [
+    (lambda: Backprop(mlp([144, 9])), {}, "got Backprop"),
+    (lambda: dense().train_only(1), {}, "MonoForward with frozen blocks"),
+    (dense, dict(batch_size=201), "number of images, 200; got .*batch_size=201"),
+    (dense, dict(epochs=0), "epochs=0"),
+    (dense, dict(lr=0.0), "lr=0.0"),
+])
+def test_it_says_what_it_cannot_do(learner, changes, message, train):
+    with pytest.raises(ValueError, match=message):
+        pipeline.fit(learner(), train, **SETTINGS | changes)
