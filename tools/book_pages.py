@@ -49,8 +49,16 @@ class Chapter:
         return f"[{text or self.title}](../notebooks/{self.name}.ipynb)"
 
 
+def parts() -> list[list[str]]:
+    """Names of the chapters in each part of the table of contents."""
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
+    named = ([Path(entry["file"]).name for entry in part["chapters"] if entry["file"].startswith("notebooks/")]
+             for part in contents["parts"])
+    return [names for names in named if names]
+
+
 def chapters() -> list[Chapter]:
-    return [Chapter(path) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    return [Chapter(ROOT / "notebooks" / f"{name}.ipynb") for names in parts() for name in names]
 
 
 def table(head: str, rows) -> str:
@@ -117,12 +125,10 @@ def verdicts(body: str) -> str:
 
 def chapter_map(_: str) -> str:
     """The chapters of each part in a column, with an arrow from each one to those that build on it."""
-    parts = [[Path(entry["file"]).name for entry in part["chapters"] if entry["file"].startswith("notebooks/")]
-             for part in yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))["parts"]]
-    found = {chapter.name: chapter for chapter in chapters()}
+    columns, found = parts(), {chapter.name: chapter for chapter in chapters()}
     wide, high, right, down = 160, 74, 200, 102  # a box, and from one to the next
     place = {found[name].number: (20 + right * column, 20 + down * row)
-             for column, names in enumerate(filter(None, parts)) for row, name in enumerate(names)}
+             for column, names in enumerate(columns) for row, name in enumerate(names)}
     arrows, boxes = [], []
     for chapter in found.values():
         x, y = place[chapter.number]
@@ -146,7 +152,7 @@ def chapter_map(_: str) -> str:
         boxes.append(f'<a href="../notebooks/{chapter.name}.html"><rect x="{x}" y="{y}" width="{wide}" height="{high}" rx="6"/>'
                      f'<text class="number" x="{x + 9}" y="{y + 20}">{chapter.number}</text>'
                      f'<text x="{x + 30}" y="{y + 20}">{spans}</text></a>')
-    return (f'<div class="chapter-map"><svg viewBox="0 0 600 {20 + down * max(map(len, parts))}" role="group" '
+    return (f'<div class="chapter-map"><svg viewBox="0 0 600 {20 + down * max(map(len, columns))}" role="group" '
             'aria-label="Which chapter builds on which; the table says the same">'
             '<defs><marker id="tip" viewBox="0 0 6 6" refX="5" refY="3" markerWidth="6" markerHeight="6" orient="auto">'
             f'<path d="M0 0 L6 3 L0 6 z"/></marker></defs>{"".join(arrows + boxes)}</svg></div>')
