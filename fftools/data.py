@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 TABLES = ("breast_cancer", "imdb", "santander")
-NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100", "digits", *TABLES)
+NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100", *TABLES, "digits")
 
 # MD5 of the unpacked IDX files: torchvision verifies only the archives it downloads, not what lies on disk.
 MD5 = {

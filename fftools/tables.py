@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, train_test_split
 from torch import Tensor
 
-from fftools.data import Dataset, DataError, Split, folder, to_float
+from fftools.data import DataError, Dataset, Split, folder, to_float
 
 FOLDS = 5
 HELD_OUT = 0.2  # of what is not for testing goes to validation, and of a CSV file as much to testing
@@ -41,8 +41,8 @@ def santander(seed: int = 0) -> Dataset:
     """
     path = folder() / "santander" / "train.csv"
     if not path.exists():
-        raise DataError(f"santander: there is no {path}. To mend it, download train.csv from "
-                        "https://www.kaggle.com/c/santander-customer-transaction-prediction (an account is needed) and put it there.")
+        raise DataError(f"santander: there is no {path}. To mend it, download train.csv from https://www.kaggle.com/c/"
+                        "santander-customer-transaction-prediction (an account is needed) and put it there.")
     return csv(path, "target", leave_out=("ID_code",), seed=seed, name="santander")
 
 
@@ -116,22 +116,27 @@ def _padded(ids: np.ndarray, starts: np.ndarray, known: np.ndarray, length: int)
 def _tokens():
     """Every review as numbers of words: vocabulary, ids, where each review starts, labels, number of test reviews.
 
-    Reading takes a while, so the result is kept beside the reviews, whole or not at all.
+    Reading takes a while, so the result is kept beside the reviews, whole or not at all, where one may write.
     """
     root = folder() / "aclImdb"
     files = {part: [len(os.listdir(root / part / kind)) if (root / part / kind).is_dir() else 0 for kind in ("neg", "pos")]
              for part in ("train", "test")}
     if not all(map(all, files.values())):
-        raise DataError(f"imdb: {root} does not hold reviews in train/neg, train/pos, test/neg and test/pos. To mend it, unpack "
-                        "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz there, or point FFTOOLS_DATA_DIR "
-                        "at a folder that holds aclImdb.")
+        raise DataError(f"imdb: {root} does not hold reviews in train/neg, train/pos, test/neg and test/pos. To mend it, "
+                        "unpack https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz there, or point "
+                        "FFTOOLS_DATA_DIR at a folder that holds aclImdb.")
     kept = root / f"tokens-{'-'.join(str(count) for both in files.values() for count in both)}.npz"
-    if not kept.exists():
-        part = kept.with_name(f".{os.getpid()}.part.npz")
-        np.savez(part, **_read(root))
-        part.replace(kept)
-    with np.load(kept) as found:
-        return *(found[name] for name in ("vocabulary", "ids", "starts", "labels")), sum(files["test"])
+    if kept.exists():
+        with np.load(kept) as file:
+            found = dict(file)
+    else:
+        found, part = _read(root), kept.with_name(f".{os.getpid()}.part.npz")
+        try:
+            np.savez(part, **found)
+            part.replace(kept)
+        except OSError:  # a folder for reading only, or a full disk
+            part.unlink(missing_ok=True)
+    return *(found[name] for name in ("vocabulary", "ids", "starts", "labels")), sum(files["test"])
 
 
 def _read(root: Path) -> dict[str, np.ndarray]:

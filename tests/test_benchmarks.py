@@ -110,3 +110,31 @@ def test_mono_forwards_benchmark_refuses_another_rule(digits):
     matrices[1] *= 2
     with pytest.raises(AssertionError, match="not the same rule"):
         module.compare(learner, learner.blocks, matrices, images, labels)
+
+
+def test_what_learning_costs_is_recorded_for_every_way(monkeypatch, capsys, tmp_path):
+    from fftools import records
+
+    module = load("learning_costs")
+    monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(tmp_path))
+    monkeypatch.setattr(module, "NETWORKS", {"mnist": ((1, 4, 4), [16, 8, 6])})
+    monkeypatch.setattr(module, "BATCHES", {16: 2})
+    monkeypatch.setattr(module.torch, "compile", lambda function: function)  # no compiler, no minutes
+    monkeypatch.setattr(sys, "argv", ["learning_costs.py", "--repeats", "3", "--device", "cpu"])
+    module.main()
+    kept = {(r["config"]["rule"], r["config"]["way"]): r for r in records.load("learning-costs", "full")}
+    assert set(kept) == {("mf", "eager"), ("bp", "eager"), ("mf", "compiled"), ("bp", "compiled"), ("mf", "pipelined")}
+    for record in kept.values():
+        assert len(record["history"]["seconds"]) == 3 and 0 < min(record["history"]["seconds"]) <= record["metrics"]["seconds"]
+    assert capsys.readouterr().out.count("ms a step") == 5
+
+
+def test_the_compiled_step_of_learning_costs_is_the_same_step(monkeypatch):
+    module = load("learning_costs")
+    monkeypatch.setattr(module.torch, "compile", lambda function: function)
+    split = module.random_split((1, 4, 4), 16, torch.device("cpu"))
+    for rule in module.RULES:
+        learners = [module.build(rule, [16, 8, 6], split) for _ in range(2)]
+        for learner, way in zip(learners, ("eager", "compiled")):
+            module.step_of(learner, way, torch.device("cpu"))(split.floats(), split.labels)
+        assert all(torch.equal(a, b) for a, b in zip(*(learner.parameters() for learner in learners), strict=True))

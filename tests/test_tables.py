@@ -79,7 +79,6 @@ def test_five_seeds_test_each_tumour_once():
         torch.testing.assert_close(d.train.images.mean(0), torch.zeros(30), atol=1e-5, rtol=0)
         torch.testing.assert_close(d.train.images.std(0, correction=0), torch.ones(30))
         assert d.test.images.mean(0).abs().max() > 0.02, "standardised by the training part alone"
-    # the labels with the raw values: undo the standardising through two columns' order
     tested = torch.cat([d.test.labels for d in found])
     assert tested.sum() == raw.target.sum()
     again = data.load("breast_cancer", "cpu", seed=5)
@@ -137,6 +136,11 @@ def test_reading_reviews_is_done_once_and_whole(reviews, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         data.load("imdb", "cpu")
     assert not list(reviews.glob("*.npz"))
+
+
+def test_reviews_in_a_folder_for_reading_only(reviews, monkeypatch):
+    monkeypatch.setattr(tables.np, "savez", lambda *_, **__: (_ for _ in ()).throw(PermissionError("read-only")))
+    assert len(data.load("imdb", "cpu").train) == 48 and not list(reviews.glob(".*"))
 
 
 def test_reviews_that_are_not_there(home, reviews):
@@ -206,7 +210,7 @@ def test_a_file_that_is_missing_says_how_to_get_it(home):
     (lambda t: t.__delitem__("ID_code"), "has no column ID_code"),
     (lambda t: t.__setitem__("var_7", ["1"] * 3 + ["lots"] + ["2"] * 596), "column var_7 has no number in line 5, but 'lots'"),
     (lambda t: t.__setitem__("var_8", ["1", None] + ["2"] * 598), "column var_8 has no number in line 3, but 'nan'"),
-    (lambda t: t.__setitem__("target", ["0"] * 300 + ["2"] * 300), r"column target should hold the classes 0, 1, …; it holds \[0, 2\]"),
+    (lambda t: t.__setitem__("target", ["0"] * 300 + ["2"] * 300), r"should hold the classes 0, 1, …; it holds \[0, 2\]"),
     (lambda t: t.__setitem__("target", ["0"] * 600), r"should hold the classes 0, 1, …; it holds \[0\]"),
     (lambda t: t.__setitem__("target", ["yes"] * 600), "column target has no number in line 2, but 'yes'"),
 ])
@@ -227,7 +231,7 @@ def test_any_table_of_several_classes(tmp_path):
 
 def test_roc_auc_is_scikit_learns():
     chance = np.random.default_rng(0)
-    inputs, labels = torch.tensor(chance.normal(size=(2_500, 3)), dtype=torch.float32), torch.tensor(chance.integers(0, 2, 2_500))
+    inputs, labels = torch.tensor(chance.normal(size=(2_500, 3))).float(), torch.tensor(chance.integers(0, 2, 2_500))
     scores = lambda x: torch.stack([-x[:, 0], x[:, 1]], 1)
     ours = tables.roc_auc(scores, Split(inputs, labels))
     assert ours == pytest.approx(roc_auc_score(labels, inputs[:, 1] + inputs[:, 0]))
@@ -235,7 +239,8 @@ def test_roc_auc_is_scikit_learns():
 
 @pytest.mark.parametrize("rule", ["mf", "bp", "logistic"])
 def test_a_study_runs_on_a_table_and_reports_both_measures(rule, customers):
-    config = table(rule, "santander", **({"strength": 0.1} if rule == "logistic" else {"lr": 3e-3, "epochs": 20, "batch_size": 32}))
+    changes = {"strength": 0.1} if rule == "logistic" else {"lr": 3e-3, "epochs": 20, "batch_size": 32}
+    config = table(rule, "santander", **changes)
     found = run("tiny", config, 0, "quick", device="cpu", progress=False)["metrics"]
     way = "ff_pred" if rule == "mf" else "accuracy"
     assert {f"{split}_{way}{kind}" for split in ("val", "test") for kind in ("", "_auc")} <= set(found)
