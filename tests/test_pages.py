@@ -181,8 +181,10 @@ def test_a_phone_needs_no_sideways_scroll(visit):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_serious_barrier(visit, theme):
-    """axe-core's rules; in the dark only colours can differ. Formulas, and all but the first word of each colour of code, are
-    taken out: they cost it minutes."""
+    """axe-core's rules; in the dark only colours can differ.
+
+    Formulas, and all but the first word of each colour of code, are taken out: with them it takes minutes.
+    """
     visit.page.evaluate("""theme => {
         document.documentElement.dataset.theme = theme;
         document.querySelectorAll("mjx-container").forEach(formula => formula.remove());

@@ -49,8 +49,16 @@ class Chapter:
         return f"[{text or self.title}](../notebooks/{self.name}.ipynb)"
 
 
+def parts() -> list[list[str]]:
+    """Names of the chapters in each part of the table of contents."""
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
+    named = ([Path(entry["file"]).name for entry in part["chapters"] if entry["file"].startswith("notebooks/")]
+             for part in contents["parts"])
+    return [names for names in named if names]
+
+
 def chapters() -> list[Chapter]:
-    return [Chapter(path) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    return [Chapter(ROOT / "notebooks" / f"{name}.ipynb") for names in parts() for name in names]
 
 
 def table(head: str, rows) -> str:
@@ -117,36 +125,37 @@ def verdicts(body: str) -> str:
 
 def chapter_map(_: str) -> str:
     """The chapters of each part in a column, with an arrow from each one to those that build on it."""
-    parts = [[Path(entry["file"]).name for entry in part["chapters"] if entry["file"].startswith("notebooks/")]
-             for part in yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))["parts"]]
-    found = {chapter.name: chapter for chapter in chapters()}
-    place = {found[name].number: (20 + 200 * column, 20 + 92 * row)
-             for column, names in enumerate(filter(None, parts)) for row, name in enumerate(names)}
-    height = 20 + 92 * max(len(names) for names in parts)
+    columns, found = parts(), {chapter.name: chapter for chapter in chapters()}
+    wide, high, right, down = 160, 74, 200, 102  # a box, and from one to the next
+    place = {found[name].number: (20 + right * column, 20 + down * row)
+             for column, names in enumerate(columns) for row, name in enumerate(names)}
     arrows, boxes = [], []
     for chapter in found.values():
         x, y = place[chapter.number]
         for need in chapter.needs:
             a, b = place[need]
-            if a == x:  # from above; past a chapter in between, along the side
-                bend = f"M{a + 30} {b + 64} V{y - 3}" if y - b < 100 else f"M{a} {b + 40} h-9 V{y + 32} h6"
-            elif x - a > 200:  # between two rows
-                bend = f"M{a + 160} {b + 32} h12 V{y + 78} H{x - 14} V{y + 32} h11"
+            if a == x and y - b == down:
+                way = f"M{a + 30} {b + high} V{y - 3}"
+            elif a == x:  # past a chapter in between, along the side
+                way = f"M{a} {b + high / 2 + 9} h-9 V{y + high / 2} h6"
+            elif x - a > right:  # between two rows
+                way = f"M{a + wide} {b + high / 2} h12 V{y + (high + down) / 2} H{x - 14} V{y + high / 2} h11"
             else:
-                bend = f"M{a + 160} {b + 32} h20 V{y + 32} h17"
-            arrows.append(f'<path d="{bend}" marker-end="url(#tip)"/>')
+                way = f"M{a + wide} {b + high / 2} h20 V{y + high / 2} h17"
+            arrows.append(f'<path d="{way}" marker-end="url(#tip)"/>')
         words, lines = chapter.title.split(), [""]
         for word in words:
             if len(lines[-1]) + len(word) > 16:
                 lines.append("")
             lines[-1] = f"{lines[-1]} {word}".strip()
         spans = "".join(f'<tspan x="{x + 30}" dy="{16 if i else 0}">{escape(line)}</tspan>' for i, line in enumerate(lines))
-        boxes.append(f'<a href="../notebooks/{chapter.name}.html"><rect x="{x}" y="{y}" width="160" height="64" rx="6"/>'
-                     f'<text class="number" x="{x + 9}" y="{y + 22}">{chapter.number}</text>'
-                     f'<text x="{x + 30}" y="{y + 22}">{spans}</text></a>')
-    return (f'<div class="chapter-map"><svg viewBox="0 0 600 {height}" role="group" aria-label="Which chapter builds on which; '
-            'the table says the same"><defs><marker id="tip" viewBox="0 0 6 6" refX="5" refY="3" markerWidth="6" '
-            f'markerHeight="6" orient="auto"><path d="M0 0 L6 3 L0 6 z"/></marker></defs>{"".join(arrows + boxes)}</svg></div>')
+        boxes.append(f'<a href="../notebooks/{chapter.name}.html"><rect x="{x}" y="{y}" width="{wide}" height="{high}" rx="6"/>'
+                     f'<text class="number" x="{x + 9}" y="{y + 20}">{chapter.number}</text>'
+                     f'<text x="{x + 30}" y="{y + 20}">{spans}</text></a>')
+    return (f'<div class="chapter-map"><svg viewBox="0 0 600 {20 + down * max(map(len, columns))}" role="group" '
+            'aria-label="Which chapter builds on which; the table says the same">'
+            '<defs><marker id="tip" viewBox="0 0 6 6" refX="5" refY="3" markerWidth="6" markerHeight="6" orient="auto">'
+            f'<path d="M0 0 L6 3 L0 6 z"/></marker></defs>{"".join(arrows + boxes)}</svg></div>')
 
 
 class Made(SphinxDirective):
@@ -165,9 +174,15 @@ class Made(SphinxDirective):
         return holder.children
 
 
+def mend_roles(app, pagename, templatename, context, doctree) -> None:
+    """docutils gives the entries of its list of references a role that went out of use, and with it they are no list."""
+    context["body"] = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
+
+
 def setup(app):
     makers = {"chapters": chapters_table, "map": chapter_map, "status": status_table, "hardware": hardware_table,
               "costs": costs_table, "verdicts": verdicts}
     for name, make in makers.items():
         app.add_directive(name, type(f"{name.title()}Made", (Made,), {"make": staticmethod(make)}))
+    app.connect("html-page-context", mend_roles)
     return {"parallel_read_safe": True}

@@ -1,6 +1,6 @@
 """The browser of this machine: the tests of the pages look through it, and `make pdf` prints with it.
 
-    python tools/browser.py pdf      _build/singlehtml/index.html → _build/pdf/book.pdf
+    python tools/browser.py pdf      _build/singlehtml → _build/pdf/book.pdf
     python tools/browser.py find     which browser it is
 """
 
@@ -44,22 +44,25 @@ def browser():
         running.close()
 
 
-def pdf(source: Path, target: Path) -> None:
-    """Print a page, with its formulas set and its folded cells open."""
+def pdf(built: Path, target: Path) -> None:
+    """Print Sphinx's single page, with its formulas set and its folded cells open."""
+    page_file = built / "book.html"
+    shutil.copy(built / "book" / "intro.html", page_file)  # Sphinx names everything relative to `built`
     target.parent.mkdir(parents=True, exist_ok=True)
     with browser() as running:
         page = running.new_page()
-        page.goto(source.as_uri(), wait_until="load")
-        page.evaluate("() => window.MathJax && MathJax.startup.promise")
+        page.set_default_timeout(300_000)
+        page.goto(page_file.as_uri(), wait_until="load")
+        page.evaluate("() => MathJax.startup.promise.then(() => null)")
         page.evaluate("() => document.querySelectorAll('details').forEach(folded => folded.open = true)")
-        page.pdf(path=target, format="A4", print_background=True, outline=True, tagged=True,
+        page.pdf(path=target, format="A4", scale=0.8, print_background=True, outline=True, tagged=True,
                  margin={side: "15mm" for side in ("top", "bottom", "left", "right")})
     print(f"The book on paper: {target} ({target.stat().st_size / 2**20:.1f} MB)")
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["pdf"]:
-        pdf(ROOT / "_build/singlehtml/index.html", ROOT / "_build/pdf/book.pdf")
+        pdf(ROOT / "_build/singlehtml", ROOT / "_build/pdf/book.pdf")
     elif sys.argv[1:] == ["find"]:
         print(find())
     else:
