@@ -39,7 +39,7 @@ def test_every_chapter_has_four_exercises_from_one_line_to_a_project(chapter):
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     lengths = [length for text in texts for *_, length in tool.TASK.findall(text)]
     assert len(lengths) == len(numbers)
-    assert "project" in lengths and set(lengths) & {"one line", "short"}
+    assert set(lengths) & {"project", "small project"} and set(lengths) & {"one line", "short"}
 
 
 def test_exercises_are_hidden_checked_and_explained(chapter):
