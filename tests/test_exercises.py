@@ -9,6 +9,7 @@ import re
 import sys
 import traceback
 from pathlib import Path
+from types import FunctionType
 from unittest.mock import MagicMock
 
 import nbformat
@@ -39,7 +40,7 @@ def test_every_chapter_has_four_exercises_from_one_line_to_a_project(chapter):
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     lengths = [length for text in texts for *_, length in tool.TASK.findall(text)]
     assert len(lengths) == len(numbers)
-    assert "project" in lengths and set(lengths) & {"one line", "short"}
+    assert set(lengths) & {"project", "small project"} and set(lengths) & {"one line", "short"}
 
 
 def test_exercises_are_hidden_checked_and_explained(chapter):
@@ -73,8 +74,8 @@ def names(tree, context) -> set[str]:
 
 # ---- the unfilled stub fails --------------------------------------------------------------------------------------
 
-def surroundings(cells, dataset) -> dict:
-    """A namespace with the names of some code cells: imports, functions, classes, plain values and the data are real.
+def surroundings(cells, dataset, functions: bool) -> dict:
+    """A namespace with the names of some code cells: imports, classes, literals, the data and, if asked, functions are real.
 
     Everything else (what was trained, measured, drawn) is a stand-in. A stub raises before anything looks at its arguments.
     """
@@ -86,6 +87,8 @@ def surroundings(cells, dataset) -> dict:
             else:
                 found |= {name: MagicMock(name=name) for name in names(node, ast.Store)}
         found |= {"dataset": dataset, "device": torch.device("cpu")}
+    if not functions:
+        found |= {name: MagicMock(name=name) for name, value in found.items() if isinstance(value, FunctionType)}
     return found
 
 
@@ -99,13 +102,22 @@ def is_plain(node) -> bool:
 
 
 def fails(notebook, name, exercise, dataset) -> str:
-    """Run an exercise's stub, then its check; empty if the stub's own error stops them, otherwise what happened instead."""
+    """Run an exercise's stub, then its check; empty if the stub's own error stops them, otherwise what happened instead.
+
+    If an earlier function cannot do with stand-ins, once more without any function.
+    """
     earlier = [cell for cell in notebook.cells[:exercise.cell] if cell.cell_type == "code" and "colab" not in house.tags(cell)]
-    space = surroundings(earlier, dataset)
-    stub = tool.unsolved(notebook.cells[exercise.cell].source, name)
+    stub, check = (notebook.cells[place].source for place in (exercise.cell, exercise.check))
+    cells = {"the stub": tool.unsolved(stub, name), "the check": check}
+    found = what_stops(cells, surroundings(earlier, dataset, functions=True))
+    return found and what_stops(cells, surroundings(earlier, dataset, functions=False)) and found
+
+
+def what_stops(cells: dict[str, str], space: dict) -> str:
+    """Run cells one after the other; empty if it is the stub that stops them, otherwise what happened instead."""
     try:
-        exec(compile(stub, "the stub", "exec"), space)
-        exec(compile(notebook.cells[exercise.check].source, "the check", "exec"), space)
+        for name, source in cells.items():
+            exec(compile(source, name, "exec"), space)
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         own = last.filename == "the stub" and isinstance(error, NotImplementedError) and error.args == ("your turn",)

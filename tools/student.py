@@ -17,8 +17,7 @@ from notebooks import ROOT, tags, write
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 STUB = 'raise NotImplementedError("your turn")'
-LENGTHS = ("one line", "short", "medium", "project")
-TASK = re.compile(rf"^### (\d+)\. (.+) \(({'|'.join(LENGTHS)})\)$", re.MULTILINE)
+TASK = re.compile(r"^### (\d+)\. (.+) \((one line|short|medium|(?:small )?project)\)$", re.MULTILINE)
 ANSWER = re.compile(r"^(:{3,})\{dropdown\} Answer$.*?^\1$\n*", re.MULTILINE | re.DOTALL)
 
 
