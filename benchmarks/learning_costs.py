@@ -22,8 +22,8 @@ from fftools import data, measure, pipeline, records
 from fftools.backprop import Backprop
 from fftools.blocks import mlp
 from fftools.data import Split, to_float
-from fftools.fit import Step, make_optimizer
 from fftools.mono_forward import MonoForward
+from fftools.step import Step, make_optimizer
 
 STUDY = "learning-costs"
 NETWORKS = {"mnist": ((1, 28, 28), [784, 1000, 1000]), "cifar10": ((3, 32, 32), [3072, 2000, 2000, 2000])}

@@ -43,7 +43,7 @@ def main() -> int:
 def _data(arguments) -> None:
     for name in arguments.names:
         found = data.load(name, "cpu")
-        print(f"{name}: {len(found.train)} + {len(found.validation)} + {len(found.test)} images under {data.folder()}")
+        print(f"{name}: {len(found.train)} + {len(found.validation)} + {len(found.test)} examples under {data.folder()}")
 
 
 def _study(arguments) -> None:

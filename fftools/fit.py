@@ -1,7 +1,5 @@
 """The one loop that trains every learning rule, and all that makes it fast and safe to kill."""
 
-import ctypes
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -15,10 +13,8 @@ from fftools import checkpoints
 from fftools.data import Split, to_float
 from fftools.forward_forward import ForwardForward
 from fftools.learner import Learner
-from fftools.readout import accuracy, discrimination, precision_context, resolve_precision
-
-OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
-CAPTURE_AFTER = 3  # eager steps before a CUDA graph is captured: libraries set themselves up in them
+from fftools.readout import accuracy, discrimination, resolve_precision
+from fftools.step import OPTIMIZERS, Step, keep_freed_memory, make_optimizer
 
 
 class TrainingError(RuntimeError):
@@ -73,7 +69,7 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
         raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}; got {optimizer!r}")
     device = train.labels.device
     precision = resolve_precision(precision, device)
-    _keep_freed_memory()
+    keep_freed_memory()
     settings = dict(epochs=epochs, batch_size=batch_size, lr=lr, optimizer=optimizer, seed=seed, shift=shift, cooldown=cooldown,
                     precision=precision, images=len(train))
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -123,80 +119,11 @@ def cooldown_factor(epoch: int, epochs: int) -> float:
     return 1.0 if counted <= epochs // 2 else min(1.0, 2 * (1 + epochs - counted) / epochs)
 
 
-class Step:
-    """One training step; on CUDA it is captured once and replayed, since launching it costs more than running it."""
-
-    def __init__(self, learner, optimizer, precision, device):
-        self.learner, self.optimizer, self.precision, self.device = learner, optimizer, precision, device
-        self.count, self.graph = 0, None
-
-    def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
-        """The step's losses, detached, `(blocks,)` float32."""
-        if self.device.type != "cuda":
-            return self.eager(images, labels)
-        self.count += 1
-        if self.count <= CAPTURE_AFTER:
-            return self._aside(images, labels)
-        if self.graph is None:
-            self._capture(images, labels)
-        self.images.copy_(images)
-        self.labels.copy_(labels)
-        self.graph.replay()
-        return self.losses.clone()
-
-    def eager(self, images: Tensor, labels: Tensor) -> Tensor:
-        losses, found = self.learner.local_losses(images, labels), []
-        while True:
-            with precision_context(self.precision, self.device):
-                loss = next(losses, None)
-            if loss is None:
-                break
-            loss.backward()
-            found.append(loss.detach().float())
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        return torch.stack(found)
-
-    def _aside(self, images, labels):
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            losses = self.eager(images, labels)
-        torch.cuda.current_stream().wait_stream(stream)
-        return losses
-
-    def _capture(self, images, labels):
-        self.images, self.labels = images.clone(), labels.clone()
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
-            self.losses = self.eager(self.images, self.labels)
-
-
-def _keep_freed_memory() -> None:
-    """Tell glibc not to hand large freed blocks back: it would fetch, page by page, the same ones in every step.
-
-    Halves the time of a convolutional step on a CPU. Elsewhere than under Linux with glibc nothing is done.
-    """
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        mmap_threshold, trim_threshold = -3, -1  # from malloc.h
-        libc.mallopt(mmap_threshold, 32 << 20)
-        libc.mallopt(trim_threshold, 1 << 30)
-
-
 def _materialise(learner: Learner, train: Split) -> None:
     """Let lazy layers see their input once, before the optimizer collects the parameters."""
     with torch.no_grad():
         for _ in learner.local_losses(to_float(train.images[:2]), train.labels[:2]):
             pass
-
-
-def make_optimizer(name: str, learner: Learner, lr: float, device: torch.device) -> torch.optim.Optimizer:
-    """The optimizer `name`, "adam" or "sgd", of all parameters that are trained; fused where PyTorch can."""
-    cuda = device.type == "cuda"
-    rate = torch.tensor(lr, device=device) if cuda else lr  # a captured graph reads the rate from the device
-    options = dict(capturable=cuda) if name == "adam" else dict(momentum=0.9)
-    parameters = [p for p in learner.parameters() if p.requires_grad]
-    return OPTIMIZERS[name](parameters, lr=rate, fused=device.type != "mps", **options)
 
 
 def _set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:

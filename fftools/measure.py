@@ -12,9 +12,9 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from fftools.fit import Step, _keep_freed_memory, make_optimizer
 from fftools.learner import Learner
 from fftools.readout import resolve_precision
+from fftools.step import Step, keep_freed_memory, make_optimizer
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # else PyTorch's profiler tells on stderr when it starts and stops
 WARM_UP = 3  # runs before anything is measured: libraries set themselves up, the optimizer makes its state
@@ -76,7 +76,7 @@ def timed(work: Callable[[], object], device: torch.device, repeats: int = 10, w
     """Seconds of each of `repeats` calls of `work`, after `warm_up` others; a device has finished before the clock is read."""
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1; got {repeats}")
-    _keep_freed_memory()  # as in `fit`
+    keep_freed_memory()  # as in `fit`
     found = []
     for _ in range(warm_up + repeats):
         started = time.perf_counter()

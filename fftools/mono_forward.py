@@ -32,7 +32,7 @@ class MonoForward(Learner):
         x = images
         for block, projection in zip(self.blocks, self.projections):
             x = block(x.detach())
-            loss = F.cross_entropy(projection(self._read(x)), labels)
+            loss = F.cross_entropy(projection(self.read(x)), labels)
             if loss.requires_grad:
                 yield loss
 
@@ -71,7 +71,7 @@ class MonoForward(Learner):
 
     def goodness(self, images: Tensor) -> list[Tensor]:
         """Each block's goodness of every class, G `(N, classes)`, first block to last: what each would answer alone."""
-        return [projection(self._read(x)) for x, projection in zip(self.activations(images), self.projections)]
+        return [projection(self.read(x)) for x, projection in zip(self.activations(images), self.projections)]
 
     def scores(self, images: Tensor) -> Tensor:
         """The paper's *FF prediction*: the blocks' goodness added up, `(N, classes)`."""
@@ -79,9 +79,9 @@ class MonoForward(Learner):
 
     def last_scores(self, images: Tensor) -> Tensor:
         """The paper's *BP prediction*: the last block's goodness alone, `(N, classes)`; the other matrices are not needed."""
-        return self.projections[-1](self._read(self.activations(images)[-1]))
+        return self.projections[-1](self.read(self.activations(images)[-1]))
 
-    def _read(self, x: Tensor) -> Tensor:
+    def read(self, x: Tensor) -> Tensor:
         """What a projection matrix sees of a block's output: `(N, D)`."""
         if self.places and x.dim() == 4:
             x = F.adaptive_avg_pool2d(x, [min(self.places, size) for size in x.shape[2:]])

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch import multiprocessing as mp
 
 from fftools.data import Split
-from fftools.fit import TrainingError, cooldown_factor, make_optimizer
+from fftools.fit import TrainingError, cooldown_factor
 from fftools.mono_forward import MonoForward
 from fftools.readout import precision_context, resolve_precision
+from fftools.step import make_optimizer
 
 SLOTS = 2  # batches that may wait between two stages: one is read while the next is written
 # With the first, one process loads PyTorch, and the stages' are copies of it.
@@ -79,7 +80,7 @@ class Stage:
     """One block with its matrix and an optimizer of its own. Adam treats each number by itself: nothing changes by that."""
 
     def __init__(self, learner: MonoForward, number: int, plan: Plan, device: torch.device):
-        self.block, self.projection, self.read = learner.blocks[number], learner.projections[number], learner._read
+        self.block, self.projection, self.read = learner.blocks[number], learner.projections[number], learner.read
         self.plan, self.device = plan, device
         self.tuned = make_optimizer("adam", nn.ModuleList([self.block, self.projection]), plan.lr, device)
 
