@@ -32,7 +32,7 @@ def call(monkeypatch, capsys, digits):
 
 def test_data_says_what_is_there(call):
     status, out, _ = call("data", "digits")
-    assert status == 0 and out.startswith("digits: 1297 + 200 + 300 images")
+    assert status == 0 and out.startswith("digits: 1297 + 200 + 300 examples")
 
 
 def test_data_that_cannot_be_had(call, monkeypatch, tmp_path):
