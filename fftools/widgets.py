@@ -1,4 +1,4 @@
-"""Figures with sliders that need no kernel: every frame is drawn beforehand and kept in the page."""
+"""Figures with sliders: live widgets where a kernel runs, frames drawn beforehand where none does."""
 
 import base64
 import io
@@ -6,17 +6,32 @@ import json
 import math
 import uuid
 from collections.abc import Callable
+from functools import partial
 from html import escape
 from itertools import product
 
+import ipywidgets
 import numpy as np
+from IPython.display import HTML
 from matplotlib.image import imsave
 
 MOST_FRAMES = 400  # beyond that a page grows heavy
 
 
-def sliders(draw: Callable[..., np.ndarray], *, alt: str, width: int = 280, **axes: list):
-    """One picture and a slider for each named axis: in a notebook, on Colab and in the published page alike.
+class Sliders(HTML):
+    """What `sliders` gives: `data` is the page's HTML; a notebook with a running kernel shows `live()` in its place."""
+
+    def __init__(self, page: str, live: Callable[[], ipywidgets.Widget]):
+        super().__init__(page)
+        self.live = live
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.live().model_id}
+        return {"application/vnd.jupyter.widget-view+json": view, "text/html": self.data, "text/plain": repr(self)}
+
+
+def sliders(draw: Callable[..., np.ndarray], *, alt: str, width: int = 280, **axes: list) -> Sliders:
+    """One picture and a slider for each named axis: a widget that calls `draw` in Jupyter, HTML with all frames on a page.
 
     draw     called with one value of each axis; gives an image `(H, W)` or `(H, W, 3)` with values in [0, 1]
     alt      what the picture shows; the sliders' values are added to it
@@ -25,12 +40,10 @@ def sliders(draw: Callable[..., np.ndarray], *, alt: str, width: int = 280, **ax
 
     Raises ValueError when there is no axis, an axis without values, or more than `MOST_FRAMES` combinations.
     """
-    from IPython.display import HTML
-
     count = math.prod(map(len, axes.values()))
     if not axes or not 0 < count <= MOST_FRAMES:
         raise ValueError(f"sliders need axes with 1 to {MOST_FRAMES} combinations of values; got {count} from {list(axes)}")
-    frames = [_png(draw(**dict(zip(axes, values)))) for values in product(*axes.values())]
+    frames = [base64.b64encode(_png(draw(**dict(zip(axes, values))))).decode() for values in product(*axes.values())]
     name = f"sliders-{uuid.uuid4().hex}"
     rows = "".join(
         f'<label style="display:flex;gap:.6rem;align-items:center"><span style="min-width:6rem">{escape(axis)}</span>'
@@ -39,7 +52,7 @@ def sliders(draw: Callable[..., np.ndarray], *, alt: str, width: int = 280, **ax
         for axis, values in axes.items())
     told = json.dumps({"frames": frames, "alt": alt, "axes": list(axes),
                        "values": [list(map(str, values)) for values in axes.values()]}).replace("</", "<\\/")
-    return HTML(f"""<div id="{name}" style="max-width:{width + 120}px;padding:.4rem">
+    return Sliders(f"""<div id="{name}" style="max-width:{width + 120}px;padding:.4rem">
 <img alt="{escape(alt)}" src="data:image/png;base64,{frames[0]}"
  style="width:{width}px;max-width:100%;image-rendering:pixelated;background:#fff">{rows}</div>
 <script>(() => {{
@@ -58,11 +71,26 @@ def sliders(draw: Callable[..., np.ndarray], *, alt: str, width: int = 280, **ax
   }};
   inputs.forEach(input => input.addEventListener("input", show));
   show();
-}})();</script>""")
+}})();</script>""", partial(_live, draw, alt, width, axes))
 
 
-def _png(image: np.ndarray) -> str:
-    """An image with values in [0, 1] as base64 text; grey images are dark on white, as in the other figures."""
+def _live(draw, alt: str, width: int, axes: dict[str, list]) -> ipywidgets.Widget:
+    """The same with ipywidgets, each picture drawn when it is asked for."""
+    picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(width=f"{width}px"), tooltip=alt)
+    handles = {axis: ipywidgets.SelectionSlider(options=[(str(value), value) for value in values], index=len(values) // 2,
+                                                description=axis) for axis, values in axes.items()}
+
+    def show(change=None) -> None:
+        picture.value = _png(draw(**{axis: handle.value for axis, handle in handles.items()}))
+
+    for handle in handles.values():
+        handle.observe(show, "value")
+    show()
+    return ipywidgets.VBox([picture, *handles.values()])
+
+
+def _png(image: np.ndarray) -> bytes:
+    """An image with values in [0, 1] as a PNG file; grey images are dark on white, as in the other figures."""
     kept = io.BytesIO()
     imsave(kept, np.clip(np.asarray(image, dtype=float), 0, 1), cmap="gray_r", vmin=0, vmax=1, format="png")
-    return base64.b64encode(kept.getvalue()).decode()
+    return kept.getvalue()

@@ -44,3 +44,15 @@ def test_two_on_a_page_do_not_meet():
 def test_too_few_and_too_many_frames_are_refused(axes):
     with pytest.raises(ValueError, match="1 to 400 combinations"):
         sliders(lambda **_: np.zeros((2, 2)), alt="", **axes)
+
+
+def test_in_a_notebook_it_is_a_live_widget_that_draws_what_is_asked_for():
+    asked = []
+    found = sliders(lambda k, row: asked.append((k, row)) or np.full((2, 2), k / 3), alt="a picture", k=[1, 2, 3], row=[0, 1])
+    bundle = found._repr_mimebundle_()
+    assert bundle["text/html"] == found.data and "application/vnd.jupyter.widget-view+json" in bundle
+    picture, k, row = found.live().children
+    before, asked[:] = picture.value, []
+    assert k.value == 2 and row.value == 1 and k.description == "k"  # begins where the page begins
+    k.value = 3
+    assert asked == [(3, 1)] and picture.value != before and bytes(picture.value).startswith(b"\x89PNG")

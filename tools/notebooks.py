@@ -23,6 +23,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 FALLBACK = "COULD NOT BE HAD"  # in the banner of fftools.data, when a chapter goes on with another dataset
+LIVE = "application/vnd.jupyter.widget-view+json"
 PROGRESS = re.compile(r"\d+%\||\d+it \[")  # a line of a tqdm bar
 ADDRESSED = ("_config.yml", "CITATION.cff", "README.md", "CONTRIBUTING.md", "LICENSE-text", "book/*.md")
 
@@ -155,9 +156,10 @@ def run(path: Path, profile: str = "quick", root: Path = ROOT) -> None:
 
 
 def tidy(notebook) -> None:
-    """Take out what papermill adds and what the progress bars left behind."""
+    """Take out what papermill adds, what the progress bars left behind, and widgets, whose kernel is gone."""
     notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in tags(cell)]
-    notebook.metadata.pop("papermill", None)
+    for left_behind in ("papermill", "widgets"):
+        notebook.metadata.pop(left_behind, None)
     notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     for cell in notebook.cells:
@@ -166,6 +168,7 @@ def tidy(notebook) -> None:
         for output in cell.get("outputs", []):
             if output.output_type == "stream" and output.name == "stderr":
                 output.text = "".join(line for line in output.text.splitlines(True) if not PROGRESS.search(line))
+            output.get("data", {}).pop(LIVE, None)
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("text", "-").strip()]
 
