@@ -43,7 +43,7 @@ def sliders(draw: Callable[..., np.ndarray], *, alt: str, width: int = 280, **ax
     count = math.prod(map(len, axes.values()))
     if not axes or not 0 < count <= MOST_FRAMES:
         raise ValueError(f"sliders need axes with 1 to {MOST_FRAMES} combinations of values; got {count} from {list(axes)}")
-    frames = [base64.b64encode(_png(draw(**dict(zip(axes, values))))).decode() for values in product(*axes.values())]
+    frames = [_png(draw(**dict(zip(axes, values)))) for values in product(*axes.values())]
     name = f"sliders-{uuid.uuid4().hex}"
     rows = "".join(
         f'<label style="display:flex;gap:.6rem;align-items:center"><span style="min-width:6rem">{escape(axis)}</span>'
@@ -76,12 +76,15 @@ def sliders(draw: Callable[..., np.ndarray], *, alt: str, width: int = 280, **ax
 
 def _live(draw, alt: str, width: int, axes: dict[str, list]) -> ipywidgets.Widget:
     """The same with ipywidgets, each picture drawn when it is asked for."""
-    picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(width=f"{width}px"), tooltip=alt)
+    picture = ipywidgets.HTML()
     handles = {axis: ipywidgets.SelectionSlider(options=[(str(value), value) for value in values], index=len(values) // 2,
                                                 description=axis) for axis, values in axes.items()}
 
     def show(change=None) -> None:
-        picture.value = _png(draw(**{axis: handle.value for axis, handle in handles.items()}))
+        now = {axis: handle.value for axis, handle in handles.items()}
+        told = ", ".join(f"{axis} {value}" for axis, value in now.items())
+        picture.value = (f'<img alt="{escape(f"{alt} ({told})")}" src="data:image/png;base64,{_png(draw(**now))}"'
+                         f' style="width:{width}px;image-rendering:pixelated;background:#fff">')
 
     for handle in handles.values():
         handle.observe(show, "value")
@@ -89,8 +92,8 @@ def _live(draw, alt: str, width: int, axes: dict[str, list]) -> ipywidgets.Widge
     return ipywidgets.VBox([picture, *handles.values()])
 
 
-def _png(image: np.ndarray) -> bytes:
-    """An image with values in [0, 1] as a PNG file; grey images are dark on white, as in the other figures."""
+def _png(image: np.ndarray) -> str:
+    """An image with values in [0, 1] as base64 text; grey images are dark on white, as in the other figures."""
     kept = io.BytesIO()
     imsave(kept, np.clip(np.asarray(image, dtype=float), 0, 1), cmap="gray_r", vmin=0, vmax=1, format="png")
-    return kept.getvalue()
+    return base64.b64encode(kept.getvalue()).decode()

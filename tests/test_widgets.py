@@ -55,4 +55,4 @@ def test_in_a_notebook_it_is_a_live_widget_that_draws_what_is_asked_for():
     before, asked[:] = picture.value, []
     assert k.value == 2 and row.value == 1 and k.description == "k"  # begins where the page begins
     k.value = 3
-    assert asked == [(3, 1)] and picture.value != before and bytes(picture.value).startswith(b"\x89PNG")
+    assert asked == [(3, 1)] and picture.value != before and 'alt="a picture (k 3, row 1)"' in picture.value
