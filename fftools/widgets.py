@@ -1,4 +1,4 @@
-"""Figures with sliders: live widgets where a kernel runs, frames drawn beforehand where none does."""
+"""Figures with sliders over frames drawn beforehand: widgets where a kernel runs, plain HTML where none does."""
 
 import base64
 import io
@@ -31,7 +31,7 @@ class Sliders(HTML):
 
 
 def sliders(draw: Callable[..., np.ndarray], *, alt: str, width: int = 280, **axes: list) -> Sliders:
-    """One picture and a slider for each named axis: a widget that calls `draw` in Jupyter, HTML with all frames on a page.
+    """One picture and a slider for each named axis: a live widget in Jupyter, HTML that needs no kernel on a page.
 
     draw     called with one value of each axis; gives an image `(H, W)` or `(H, W, 3)` with values in [0, 1]
     alt      what the picture shows; the sliders' values are added to it
@@ -71,25 +71,25 @@ def sliders(draw: Callable[..., np.ndarray], *, alt: str, width: int = 280, **ax
   }};
   inputs.forEach(input => input.addEventListener("input", show));
   show();
-}})();</script>""", partial(_live, draw, alt, width, axes))
+}})();</script>""", partial(_live, frames, alt, width, axes))
 
 
-def _live(draw, alt: str, width: int, axes: dict[str, list]) -> ipywidgets.Widget:
-    """The same with ipywidgets, each picture drawn when it is asked for."""
+def _live(frames: list[str], alt: str, width: int, axes: dict[str, list]) -> ipywidgets.Widget:
+    """The same with ipywidgets. It shows the frames too: what `draw` refers to may have changed by the time a handle moves."""
     picture = ipywidgets.HTML()
-    handles = {axis: ipywidgets.SelectionSlider(options=[(str(value), value) for value in values], index=len(values) // 2,
-                                                description=axis) for axis, values in axes.items()}
+    handles = [ipywidgets.SelectionSlider(options=list(map(str, values)), index=len(values) // 2, description=axis)
+               for axis, values in axes.items()]
 
     def show(change=None) -> None:
-        now = {axis: handle.value for axis, handle in handles.items()}
-        told = ", ".join(f"{axis} {value}" for axis, value in now.items())
-        picture.value = (f'<img alt="{escape(f"{alt} ({told})")}" src="data:image/png;base64,{_png(draw(**now))}"'
+        told = ", ".join(f"{handle.description} {handle.value}" for handle in handles)
+        frame = frames[np.ravel_multi_index([handle.index for handle in handles], [len(values) for values in axes.values()])]
+        picture.value = (f'<img alt="{escape(f"{alt} ({told})")}" src="data:image/png;base64,{frame}"'
                          f' style="width:{width}px;image-rendering:pixelated;background:#fff">')
 
-    for handle in handles.values():
-        handle.observe(show, "value")
+    for handle in handles:
+        handle.observe(show, "index")
     show()
-    return ipywidgets.VBox([picture, *handles.values()])
+    return ipywidgets.VBox([picture, *handles])
 
 
 def _png(image: np.ndarray) -> str:

@@ -46,13 +46,11 @@ def test_too_few_and_too_many_frames_are_refused(axes):
         sliders(lambda **_: np.zeros((2, 2)), alt="", **axes)
 
 
-def test_in_a_notebook_it_is_a_live_widget_that_draws_what_is_asked_for():
-    asked = []
-    found = sliders(lambda k, row: asked.append((k, row)) or np.full((2, 2), k / 3), alt="a picture", k=[1, 2, 3], row=[0, 1])
+def test_in_a_notebook_it_is_a_live_widget_with_the_same_frames():
+    found = sliders(lambda k, row: np.full((2, 2), (k + row) / 6), alt="a picture", k=[1, 2, 3], row=[0, 1])
     bundle = found._repr_mimebundle_()
     assert bundle["text/html"] == found.data and "application/vnd.jupyter.widget-view+json" in bundle
     picture, k, row = found.live().children
-    before, asked[:] = picture.value, []
-    assert k.value == 2 and row.value == 1 and k.description == "k"  # begins where the page begins
-    k.value = 3
-    assert asked == [(3, 1)] and picture.value != before and 'alt="a picture (k 3, row 1)"' in picture.value
+    assert (k.value, row.value, k.description) == ("2", "1", "k")  # begins where the page begins
+    k.index, row.index = 2, 0
+    assert told(found.data)["frames"][4] in picture.value and 'alt="a picture (k 3, row 0)"' in picture.value
