@@ -246,6 +246,7 @@ def test_a_host_that_never_answers_does_not_hold_anyone_up(monkeypatch, tmp_path
     threading.Thread(target=lambda: kept.append(host.accept()), daemon=True).start()  # accepts, and is silent
     monkeypatch.setenv("FFTOOLS_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(MNIST, "mirrors", [f"http://127.0.0.1:{host.getsockname()[1]}/"])
+    monkeypatch.setenv("no_proxy", "127.0.0.1")  # the host is ours, whatever stands between us and others
     monkeypatch.setattr(data, "PATIENCE", 0.3)
     started = time.monotonic()
     with pytest.raises(DataError) as error:
