@@ -132,8 +132,6 @@ def run(path: Path, profile: str = "quick", root: Path = ROOT) -> None:
     """
     import papermill
 
-    from fftools.data import pick_device
-
     sources, start = fingerprint(path, root), time.time()
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / path.name
@@ -148,11 +146,21 @@ def run(path: Path, profile: str = "quick", root: Path = ROOT) -> None:
     printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
     tidy(notebook)
     notebook.metadata["fftools"] = {
-        "sources": sources, "profile": profile, "fallback": FALLBACK in printed, "device": str(pick_device()),
+        "sources": sources, "profile": profile, "fallback": FALLBACK in printed, "device": _device(),
         "torch": version("torch"), "python": platform.python_version(), "seconds": round(time.time() - start, 1),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     write(notebook, path)
+
+
+def _device() -> str:
+    """What the chapters run on: "cpu", or a GPU by its name."""
+    import torch
+
+    from fftools.data import pick_device
+
+    device = pick_device()
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
 
 
 def tidy(notebook) -> None:
