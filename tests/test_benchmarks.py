@@ -117,8 +117,7 @@ def test_what_learning_costs_is_recorded_for_every_way(monkeypatch, capsys, tmp_
 
     module = load("learning_costs")
     monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(tmp_path))
-    monkeypatch.setattr(module, "NETWORKS", {"mnist": ((1, 4, 4), [16, 8, 6])})
-    monkeypatch.setattr(module, "BATCHES", {16: 2})
+    monkeypatch.setattr(module, "NETWORKS", {"mnist": ((1, 4, 4), [16, 8, 6], (16,))})
     monkeypatch.setattr(module.torch, "compile", lambda function: function)  # no compiler, no minutes
     monkeypatch.setattr(sys, "argv", ["learning_costs.py", "--repeats", "3", "--device", "cpu"])
     module.main()
