@@ -32,22 +32,28 @@ def averaged(widths: Sequence[int], bias: bool = True) -> nn.ModuleList:
     return nn.ModuleList([nn.EmbeddingBag(*widths[:2], mode="mean", padding_idx=0), *above])
 
 
-def cnn(channels: int, widths: Sequence[int], kernel: int, padding: str = "valid", pool: str | None = None) -> nn.ModuleList:
+def cnn(channels: int, widths: Sequence[int], kernel: int, padding: str = "valid",
+        pool: str | None | Sequence[str | None] = None, stride: int = 1) -> nn.ModuleList:
     """Convolutional ReLU blocks: `cnn(1, [128, 128, 128], kernel=7)` is the FF-CNN of Scodellaro et al. (Section 3.1).
 
     A block maps `(N, C, H, W)` to `(N, width, H', W')`: without padding ("valid") H' = H − kernel + 1, with "same" H' = H.
-    `pool`, "max" or "average", then halves the map (2×2).
-    Raises ValueError when a width is not positive, the kernel is even or an option is unknown.
+    With a `stride` only each `stride`-th of these rows and columns is computed. `pool`, "max" or "average", then halves the
+    map (2×2); a list says it for each block.
+    Raises ValueError when a width or the stride is not positive, the kernel is even or an option is unknown.
     """
-    if channels < 1 or not widths or min(widths) < 1 or kernel < 1 or kernel % 2 == 0:
-        raise ValueError(f"need positive channels and widths and an odd kernel; got {channels}, {list(widths)}, {kernel}")
-    if padding not in ("valid", "same") or pool not in POOLS:
-        raise ValueError(f'padding must be "valid" or "same" and pool one of {list(POOLS)}; got {padding!r}, {pool!r}')
+    if channels < 1 or not widths or min(widths) < 1 or kernel < 1 or kernel % 2 == 0 or stride < 1:
+        raise ValueError(f"need positive channels and widths, an odd kernel and a positive stride; "
+                         f"got {channels}, {list(widths)}, {kernel}, {stride}")
+    pools = [pool] * len(widths) if pool is None or isinstance(pool, str) else list(pool)
+    if padding not in ("valid", "same") or not {*pools} <= {*POOLS} or len(pools) != len(widths):
+        raise ValueError(f'padding must be "valid" or "same" and pool one of {list(POOLS)}, or a list of one for each of the '
+                         f"{len(widths)} blocks; got {padding!r}, {pool!r}")
+    around = kernel // 2 if padding == "same" else 0
     blocks = nn.ModuleList(
-        nn.Sequential(nn.Conv2d(inputs, outputs, kernel, padding=padding), nn.ReLU(), *POOLS[pool]())
-        for inputs, outputs in zip([channels, *widths], widths)
+        nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, around), nn.ReLU(), *POOLS[each]())
+        for inputs, outputs, each in zip([channels, *widths], widths, pools)
     )
-    return blocks.to(memory_format=torch.channels_last) if pool else blocks  # without pooling a CPU is slower in that layout
+    return blocks.to(memory_format=torch.channels_last) if any(pools) else blocks  # without pooling a CPU is slower so
 
 
 POOLS = {None: lambda: [], "max": lambda: [_pooling(nn.MaxPool2d)], "average": lambda: [_pooling(nn.AvgPool2d)]}
@@ -83,9 +89,14 @@ def rms_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
     return x / (x.flatten(1).pow(2).mean(1).sqrt().view(-1, *[1] * (x.dim() - 1)) + eps)
 
 
+def place_norm(x: Tensor) -> Tensor:
+    """Each place of each map `(N, C, H, W)` shifted to mean 0 and scaled to variance 1 over its channels."""
+    return F.layer_norm(x.movedim(1, -1), x.shape[1:2]).movedim(-1, 1)
+
+
 def layer_norm(x: Tensor) -> Tensor:
     """Each sample shifted to mean 0 and scaled to variance 1 (Ba et al. 2016, without gain and bias)."""
     return F.layer_norm(x, x.shape[1:])
 
 
-NORMS = {"length": unit_length, "rms": rms_norm, "layer": layer_norm, "none": lambda x: x}
+NORMS = {"length": unit_length, "rms": rms_norm, "layer": layer_norm, "place": place_norm, "none": lambda x: x}

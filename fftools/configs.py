@@ -53,6 +53,7 @@ def race(rule: str, dataset: str, convolutional: bool = False, network: dict | N
     """Configuration of a network of Mono-Forward's Section 4 under one of five rules; its rate, if not given, is from `RATES`.
 
     MLP of 2×1000, for CIFAR 3×2000, without biases (Table 4); CNN of 64, 128, 256 and 512 filters 3×3, padded and pooled.
+    A run of 40 epochs takes its rate from `LONG_RATES` where it stands there.
     """
     colour, kind = dataset.startswith("cifar"), "cnn" if convolutional else "mlp"
     shape = dict(blocks=dict(channels=3 if colour else 1, widths=[64, 128, 256, 512], kernel=3, padding="same", pool="average")
@@ -63,13 +64,18 @@ def race(rule: str, dataset: str, convolutional: bool = False, network: dict | N
     if rule == "ff":
         base, options = base | dict(label="pixels"), dict(norm="layer", negatives="hard")
     if "lr" not in changes:
-        base["lr"] = RATES[kind, "cifar10" if dataset == "cifar100" else dataset][rule]
+        tuned = RATES[kind, "cifar10" if dataset == "cifar100" else dataset]
+        base["lr"] = (tuned | LONG_RATES.get((kind, dataset, changes.get("epochs")), {}))[rule]
     return {**base, **changes, "network": options | (network or {})}
 
 
 # The best rate of each rule on validation images, of those that `mono-mlp-rates` and `mono-cnn-rates` tried.
 RATES = {("mlp", "mnist"): dict(mf=3e-3, bp=3e-3, fa=1e-3, dfa=1e-3, ff=3e-3),
-         ("mlp", "fashion_mnist"): dict(mf=3e-3, bp=3e-4, fa=3e-4, dfa=3e-4, ff=3e-3)}
+         ("mlp", "fashion_mnist"): dict(mf=3e-3, bp=3e-4, fa=3e-4, dfa=3e-4, ff=3e-3),
+         ("cnn", "cifar10"): dict(mf=3e-3, bp=1e-3)}
+
+# The same for runs of so many epochs on all images, of those that `mono-mlp-long-rates` tried.
+LONG_RATES: dict[tuple[str, str, int], dict[str, float]] = {}
 
 
 def searched(width: int = 128, kernel: int = 7, network: dict | None = None, labels: dict | None = None, **changes) -> dict:

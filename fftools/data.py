@@ -60,12 +60,13 @@ class Split:
         """All images as float32 in [0, 1], `(N, C, H, W)`; rows of a table and token ids as they are."""
         return to_float(self.images)
 
-    def batches(self, batch_size: int, generator: torch.Generator, shift: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, batch_size: int, generator: torch.Generator, shift: int = 0,
+                flip: bool = False) -> Iterator[tuple[Tensor, Tensor]]:
         """One epoch of shuffled batches: images float32 in [0, 1] `(B, C, H, W)`, labels int64 `(B,)`.
 
         The order comes from `generator` (on the CPU, so that it is the same on every device). The last,
         incomplete batch is left out, so that every step has the same shape. `shift` moves each image by up
-        to that many pixels in both directions (Hinton 2022, Section 3.3, uses 2).
+        to that many pixels in both directions (Hinton 2022, Section 3.3, uses 2), `flip` mirrors every other one.
 
         Raises ValueError when the split holds fewer than `batch_size` images.
         """
@@ -74,7 +75,8 @@ class Split:
         order = torch.randperm(len(self), generator=generator).to(self.labels.device)
         for index in order[: len(self) // batch_size * batch_size].split(batch_size):
             images = to_float(self.images[index])
-            yield (random_shift(images, shift, generator) if shift else images), self.labels[index]
+            images = random_shift(images, shift, generator) if shift else images
+            yield (random_flip(images, generator) if flip else images), self.labels[index]
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,12 @@ def random_shift(images: Tensor, pixels: int, generator: torch.Generator) -> Ten
     return windows[torch.arange(count, device=images.device), :, offset[0], offset[1]]
 
 
+def random_flip(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Each image `(C, H, W)` of a batch as it is or mirrored left to right, by chance."""
+    mirrored = torch.randint(2, (len(images), 1, 1, 1), generator=generator, dtype=torch.bool).to(images.device)
+    return torch.where(mirrored, images.flip(3), images)
+
+
 def pick_device(device: str | torch.device = "auto") -> torch.device:
     """`"auto"` is CUDA where there is one, else Apple's MPS, else the CPU; anything else is taken as it is."""
     if device != "auto":
@@ -152,7 +160,7 @@ def load(name: str, device: str | torch.device = "auto", fallback: str | None = 
 
 def _load(name: str, **options) -> Dataset:
     if name in TABLES:
-        from fftools import tables
+        from fftools import tables  # here, since that module is built on this one
         return getattr(tables, name)(**options)
     train, test, held_out = _digits(**options) if name == "digits" else _torchvision(name, **options)
     train = Split(*train)

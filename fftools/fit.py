@@ -14,7 +14,7 @@ from fftools.data import Split, to_float
 from fftools.forward_forward import ForwardForward
 from fftools.learner import Learner
 from fftools.readout import accuracy, discrimination, resolve_precision
-from fftools.step import OPTIMIZERS, Step, keep_freed_memory, make_optimizer
+from fftools.step import OPTIMIZERS, Step, keep_freed_memory, make_optimizer, set_lr
 
 
 class TrainingError(RuntimeError):
@@ -40,10 +40,10 @@ class History:
 
 
 def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: float, optimizer: str = "adam",
-        seed: int = 0, shift: int = 0, cooldown: bool = True, precision: str = "auto", validation: Split | None = None,
-        validate_every: int = 1, checkpoint: Path | str | None = None, checkpoint_seconds: float = 30.0,
-        deadline: float | None = None, on_epoch: Callable[[int, Learner], None] | None = None,
-        progress: str | None = None) -> History:
+        seed: int = 0, shift: int = 0, flip: bool = False, cooldown: bool = True, precision: str = "auto",
+        validation: Split | None = None, validate_every: int = 1, checkpoint: Path | str | None = None,
+        checkpoint_seconds: float = 30.0, deadline: float | None = None,
+        on_epoch: Callable[[int, Learner], None] | None = None, progress: str | None = None) -> History:
     """Train `learner` in place and return what happened.
 
     Each loss of `learner.local_losses` is back-propagated before the next is asked for; one optimizer step per batch.
@@ -51,7 +51,7 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
     lr              constant over the first half of the epochs, then falling linearly if `cooldown` (Hinton's code)
     optimizer       "adam", or "sgd" with momentum 0.9
     seed            of batch order, shifts and negatives; equal seeds on one machine give equal weights, bit for bit
-    shift           random shift of the training images, in pixels
+    shift, flip     random shift of the training images, in pixels, and whether half of them are mirrored left to right
     precision       "bf16", "float32", or "auto": bf16 where the hardware multiplies in it
     validation      every `validate_every` epochs and after the last: accuracy of `learner.scores`, FF blocks' discrimination
     checkpoint      file to save to (at most every `checkpoint_seconds`) and to resume from; removed by nobody
@@ -70,8 +70,8 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
     device = train.labels.device
     precision = resolve_precision(precision, device)
     keep_freed_memory()
-    settings = dict(epochs=epochs, batch_size=batch_size, lr=lr, optimizer=optimizer, seed=seed, shift=shift, cooldown=cooldown,
-                    precision=precision, images=len(train))
+    settings = dict(epochs=epochs, batch_size=batch_size, lr=lr, optimizer=optimizer, seed=seed, shift=shift, flip=flip,
+                    cooldown=cooldown, precision=precision, images=len(train))
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         learner.to(device).train()
@@ -87,10 +87,10 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
         saved = time.monotonic()
         for epoch in tqdm(range(done, epochs), desc=progress, disable=progress is None, leave=False,
                           initial=done, total=epochs, unit="epoch"):
-            _set_lr(optimizer, lr * cooldown_factor(epoch, epochs) if cooldown else lr)
+            set_lr(optimizer, lr * cooldown_factor(epoch, epochs) if cooldown else lr)
             started = time.monotonic()
             total, steps = 0.0, 0
-            for images, labels in train.batches(batch_size, order, shift):
+            for images, labels in train.batches(batch_size, order, shift, flip):
                 total, steps = total + step(images, labels), steps + 1
             history.loss.append((total / steps).tolist())  # the epoch's only host synchronisation
             history.seconds += time.monotonic() - started
@@ -124,14 +124,6 @@ def _materialise(learner: Learner, train: Split) -> None:
     with torch.no_grad():
         for _ in learner.local_losses(to_float(train.images[:2]), train.labels[:2]):
             pass
-
-
-def _set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    for group in optimizer.param_groups:
-        if isinstance(group["lr"], Tensor):
-            group["lr"].fill_(lr)
-        else:
-            group["lr"] = lr
 
 
 @torch.no_grad()

@@ -21,8 +21,11 @@ class ForwardForward(Learner):
                  give a map a goodness, and a loss, at each place (summed over channels) or for each channel (over places)
     threshold    θ; None stands for the number of neurons summed over, and for 1 with "mean": a mean square of 1 either way
     norm         what a block's input goes through: "rms", "length" (no mean subtraction) or "layer" (with it)
-    loss         "softplus" (one term per kind of data) or "symmetric" (on the difference: SymBa, Lee & Song 2023)
+    loss         "softplus" (one term per kind of data) or "symmetric" (on the difference: SymBa, Lee & Song 2023; of several
+                 negatives the log of their summed exponentials stands against the positive one: InfoNCE, van den Oord 2018)
+    temperature  T: the losses see goodness as G/T. A difference below T still counts as not yet told apart; Hinton's is 1
     negatives    "random", or "hard": wrong labels drawn from the network's own one-pass softmax (Hinton's code)
+    negatives_each  negative data for each positive sample; the two kinds weigh the same in the loss, however many there are
     first_judge  the first block whose goodness counts in a prediction (1 leaves the first block out)
     first_loss   the first block with a loss; the blocks before it keep their random weights (FF-CNN: 1)
     local        False back-propagates the sum of the blocks' losses through the whole stack. That is no longer learning
@@ -30,8 +33,8 @@ class ForwardForward(Learner):
     peer         weight of peer normalisation, which keeps every unit's mean activity near its layer's (Hinton: 0.03)
     """
 
-    def __init__(self, blocks, label, *, goodness="sum", threshold=None, norm="rms", loss="softplus",
-                 negatives="random", first_judge=0, first_loss=0, local=True, peer=0.0):
+    def __init__(self, blocks, label, *, goodness="sum", threshold=None, norm="rms", loss="softplus", temperature=1.0,
+                 negatives="random", negatives_each=1, first_judge=0, first_loss=0, local=True, peer=0.0):
         super().__init__()
         for name, value, known in [("goodness", goodness, tuple(SUMMED_OVER)), ("norm", norm, tuple(NORMS)),
                                    ("loss", loss, ("softplus", "symmetric")), ("negatives", negatives, ("random", "hard"))]:
@@ -40,12 +43,14 @@ class ForwardForward(Learner):
         for name, value in [("first_judge", first_judge), ("first_loss", first_loss)]:
             if not 0 <= value < len(blocks):
                 raise ValueError(f"{name} must name one of the {len(blocks)} blocks (0…{len(blocks) - 1}); got {value}")
+        if negatives_each < 1 or not temperature > 0:
+            raise ValueError(f"negatives_each must be at least 1 and temperature positive; got {negatives_each}, {temperature}")
         if negatives == "hard" and not label.classes:
             raise ValueError("hard negatives are wrong labels, and this label scheme has none")
         self.blocks, self.label, self.norm = blocks, label, NORMS[norm]
-        self.goodness, self.threshold, self.loss = goodness, threshold, loss
-        self.negatives, self.first_judge, self.peer = negatives, first_judge, peer
-        self.first_loss, self.local = first_loss, local
+        self.goodness, self.threshold, self.loss, self.temperature = goodness, threshold, loss, temperature
+        self.negatives, self.negatives_each, self.first_judge = negatives, negatives_each, first_judge
+        self.first_loss, self.local, self.peer = first_loss, local, peer
         if local:
             blocks[:first_loss].requires_grad_(False)
         # The one-pass softmax is one more local learner: it reads the blocks' activations and sends nothing back.
@@ -58,16 +63,17 @@ class ForwardForward(Learner):
             logits = self.one_pass(images)
             yield F.cross_entropy(logits, labels)
             logits = logits.detach()
-        yield from self.contrast(self.label.positive(images, labels), self.label.negative(images, labels, logits))
+        negative = torch.cat([self.label.negative(images, labels, logits) for _ in range(self.negatives_each)])
+        yield from self.contrast(self.label.positive(images, labels), negative)
 
     def contrast(self, positive: Tensor, negative: Tensor) -> Iterator[Tensor]:
-        """The losses of the blocks for given positive and negative inputs, both in one pass."""
+        """The losses of the blocks for given positive `(N, …)` and negative `(N · negatives_each, …)` inputs, in one pass."""
         x, total = torch.cat([positive, negative]), 0
         for number, block in enumerate(self.blocks):
             x = block(self.norm(x.detach() if self.local else x))
             if number < self.first_loss:
                 continue
-            loss = self.block_loss(*self.excess(x).chunk(2))
+            loss = self.block_loss(*self.excess(x).split([len(positive), len(negative)]))
             loss = loss + self.peer * peer_loss(x) if self.peer else loss
             if self.local:
                 yield loss
@@ -83,9 +89,11 @@ class ForwardForward(Learner):
         return goodness - (neurons if self.threshold is None else self.threshold)
 
     def block_loss(self, positive: Tensor, negative: Tensor) -> Tensor:
-        """−log σ(excess) for positive, −log(1 − σ(excess)) for negative data, averaged over both."""
+        """−log σ(excess/T) for positive, −log(1 − σ(excess/T)) for negative data, averaged over both."""
+        positive, negative = positive / self.temperature, negative / self.temperature
         if self.loss == "symmetric":
-            return F.softplus(negative - positive).mean()
+            rivals = negative.unflatten(0, (-1, len(positive))).logsumexp(0)
+            return F.softplus(rivals - positive).mean()
         return (F.softplus(-positive).mean() + F.softplus(negative).mean()) / 2
 
     def activations(self, inputs: Tensor) -> list[Tensor]:

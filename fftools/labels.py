@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fftools import morphology
+
 
 class LabelScheme:
     """A label written into the image: what is positive and what negative follows from `embed` alone."""
@@ -61,64 +63,135 @@ class Pixels(LabelScheme):
         return out.view_as(images)
 
 
-class Fourier(LabelScheme):
-    """A grey wave over the whole image for each class, so that every place of it tells the label (FF-CNN, Section 2.1).
+class Overlay(LabelScheme):
+    """A label laid over the whole image, so that every place of it tells the label (FF-CNN, Section 2.1).
+
+    With K the `strength`, an image becomes (1 − K)·image + K·overlay, stretched to [0, 1] image by image.
+    """
+
+    def __init__(self, classes: int, strength: float):
+        if not 0 < strength < 1 or classes < 2:
+            raise ValueError(f"need 0 < strength < 1 and at least 2 classes; got strength={strength}, classes={classes}")
+        self.classes, self.strength = classes, strength
+
+    def overlay(self, images: Tensor, labels: Tensor) -> Tensor:
+        """What is laid over each image, in [0, 1]; of the images' shape, or with one channel for all."""
+        raise NotImplementedError
+
+    def embed(self, images: Tensor, labels: Tensor) -> Tensor:
+        """See `LabelScheme`."""
+        return self._superpose(images, self.overlay(images, labels))
+
+    def _superpose(self, images: Tensor, overlay: Tensor) -> Tensor:
+        return stretch(torch.lerp(images, overlay.to(images.dtype).expand_as(images), self.strength))
+
+
+class Fourier(Overlay):
+    """A wave over the whole image for each class (FF-CNN, Section 2.1).
 
     set         1: four orientations (0°, 45°, 90°, 135°) at 1, 2, 3, … cycles per image. 2: one frequency, the lowest
-                at which `classes` equidistant angles in [0°, 180°) are different modes of the image's Fourier space
-    strength    K, the share of the wave in the sum: (1 − K)·image + K·wave, then stretched to [0, 1] image by image
+                at which so many equidistant angles in [0°, 180°) are different modes of the image's Fourier space
+    strength    K, the share of the wave in the sum
+    colours     False: a wave is grey. True, for colour images and many classes: each wave stands for seven classes, in red,
+                green, blue and their mixes (ours; the paper has grey images)
 
     Which ten of set 1's twelve modes the authors took is not known; here the lowest frequencies come first.
     """
 
-    def __init__(self, classes: int = 10, set: int = 1, strength: float = 0.35):
-        if set not in (1, 2) or not 0 < strength < 1 or classes < 2:
-            raise ValueError(f"need set 1 or 2, 0 < strength < 1 and at least 2 classes; "
-                             f"got set={set}, strength={strength}, classes={classes}")
-        self.classes, self.set, self.strength = classes, set, strength
+    MIXES = (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1)  # red, green, blue
+
+    def __init__(self, classes: int = 10, set: int = 1, strength: float = 0.35, colours: bool = False):
+        super().__init__(classes, strength)
+        if set not in (1, 2):
+            raise ValueError(f"there are sets 1 and 2; got set={set}")
+        self.set, self.colours = set, colours
         self._kept: dict[tuple, Tensor] = {}  # waves by image size and device: made once, not once a step
 
     def modes(self, height: int, width: int) -> list[tuple[int, int, int]]:
-        """Each class's mode: cycles per image downward and to the right, and phase in quarters of a turn.
+        """Each class's mode (with `colours` that of seven): cycles per image downward, to the right, phase in quarter turns.
 
         Set 1 goes on with the next phase when an image of this size has no higher frequency left.
         Raises ValueError when there is no room for so many different waves.
         """
-        nyquist = min(height, width) // 2
+        nyquist, count = min(height, width) // 2, math.ceil(self.classes / len(self.MIXES)) if self.colours else self.classes
         if self.set == 1:
             directions = [(0, 1), (1, 1), (1, 0), (1, -1)]
             found = [(f * y, f * x, phase) for phase in range(4) for f in range(1, nyquist) for y, x in directions]
         else:
-            angles = [math.pi * c / self.classes for c in range(self.classes)]
+            angles = [math.pi * c / count for c in range(count)]
             rings = ([(round(f * math.sin(a)), round(f * math.cos(a)), 0) for a in angles] for f in range(1, nyquist))
-            found = next((ring for ring in rings if len({*ring}) == self.classes), [])
-        if len(found) < self.classes:
-            raise ValueError(f"images of {height}×{width} pixels have no room for {self.classes} waves of set {self.set}")
-        return found[: self.classes]
+            found = next((ring for ring in rings if len({*ring}) == count), [])
+        if len(found) < count:
+            raise ValueError(f"images of {height}×{width} pixels have no room for {count} waves of set {self.set}")
+        return found[:count]
 
     def waves(self, height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
-        """The waves in [0, 1], float32 `(classes, 1, H, W)`: one finite mode each of an empty 2-D Fourier space."""
+        """The waves in [0, 1], float32 `(classes, 1, H, W)`, with `colours` `(classes, 3, H, W)`.
+
+        One finite mode each of an empty 2-D Fourier space.
+        """
         key = (height, width, str(device))
         if key not in self._kept:
-            space = torch.zeros(self.classes, 1, height, width, dtype=torch.complex128)
-            for label, (down, right, phase) in enumerate(self.modes(height, width)):
-                space[label, 0, down, right] = height * width * (-1j) ** phase
-            self._kept[key] = ((1 + torch.fft.ifft2(space).real) / 2).float().to(device)
+            modes = self.modes(height, width)
+            space = torch.zeros(len(modes), 1, height, width, dtype=torch.complex128)
+            for number, (down, right, phase) in enumerate(modes):
+                space[number, 0, down, right] = height * width * (-1j) ** phase
+            waves = torch.fft.ifft2(space).real
+            if self.colours:
+                waves = (waves[:, None] * torch.tensor(self.MIXES)[None, :, :, None, None]).flatten(0, 1)[: self.classes]
+            self._kept[key] = ((1 + waves) / 2).float().to(device)
         return self._kept[key]
 
-    def embed(self, images: Tensor, labels: Tensor) -> Tensor:
-        """See `LabelScheme`."""
-        return self._superpose(images, self.waves(*images.shape[2:], images.device)[labels])
+    def overlay(self, images: Tensor, labels: Tensor) -> Tensor:
+        """See `Overlay`. Raises ValueError for coloured waves on images that have no three channels."""
+        if self.colours and images.shape[1] != len(self.MIXES[0]):
+            raise ValueError(f"coloured waves need images of 3 channels; got {tuple(images.shape)}")
+        return self.waves(*images.shape[2:], images.device)[labels]
 
     def neutral(self, images: Tensor) -> Tensor:
         """See `LabelScheme`: the mean of all waves takes the place of one."""
         return self._superpose(images, self.waves(*images.shape[2:], images.device).mean(0, keepdim=True))
 
-    def _superpose(self, images: Tensor, waves: Tensor) -> Tensor:
-        mixed = torch.lerp(images, waves.to(images.dtype).expand_as(images), self.strength)
-        low, high = mixed.flatten(1).aminmax(dim=1)
-        low, high = low.view(-1, 1, 1, 1), high.view(-1, 1, 1, 1)
-        return (mixed - low) / (high - low)
+
+class Morphology(Overlay):
+    """The image's own forms, changed in a way of the class's own: dilated, eroded, opened, closed, or their outlines taken.
+
+    The later version of the FF-CNN paper names morphology labels and does not describe them: this design is ours. Class c has
+    operation c mod 5 and structuring element c mod 21 of `fftools.morphology`, so that 105 classes differ. Even ground would
+    not show what was done to it: so half of what is changed is a grain, the same random texture in all images.
+
+    strength   K, the share of the changed image in the sum
+
+    Raises ValueError for more than 105 classes.
+    """
+
+    def __init__(self, classes: int = 10, strength: float = 0.35):
+        super().__init__(classes, strength)
+        known = len(morphology.OPERATIONS) * len(morphology.structuring_elements())
+        if classes > known:
+            raise ValueError(f"there are {known} morphology labels; got {classes} classes")
+        self._kept: dict[tuple, tuple[Tensor, Tensor]] = {}  # by image size and device
+
+    def overlay(self, images: Tensor, labels: Tensor) -> Tensor:
+        """See `Overlay`."""
+        grain, elements = self._on(images)
+        changed = morphology.transform((images + grain) / 2, labels % len(morphology.OPERATIONS), elements[labels])
+        return stretch(changed)
+
+    def neutral(self, images: Tensor) -> Tensor:
+        """See `LabelScheme`: what is laid over the image has not been changed in any way."""
+        grain, _ = self._on(images)
+        return self._superpose(images, stretch((images + grain) / 2))
+
+    def _on(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The grain `(H, W)` and each class's structuring element, on the images' device."""
+        key = (*images.shape[2:], images.device)
+        if key not in self._kept:
+            grain = torch.rand(images.shape[2:], generator=torch.Generator().manual_seed(0))
+            elements = morphology.structuring_elements()
+            each = elements[torch.arange(self.classes) % len(elements)]
+            self._kept[key] = grain.to(images.device), each.to(images.device)
+        return self._kept[key]
 
 
 class Hybrids:
@@ -170,3 +243,9 @@ def blurred_masks(images: Tensor, blurs: int) -> Tensor:
     for _ in range(blurs):
         bits = F.conv2d(F.pad(bits, [1] * 4, mode="replicate"), kernel)
     return bits > 0.5
+
+
+def stretch(images: Tensor) -> Tensor:
+    """Each image `(C, H, W)` shifted and scaled to fill [0, 1]."""
+    low, high = (extreme.view(-1, 1, 1, 1) for extreme in images.flatten(1).aminmax(dim=1))
+    return (images - low) / (high - low)

@@ -18,7 +18,7 @@ from fftools.data import Split
 from fftools.fit import TrainingError, cooldown_factor
 from fftools.mono_forward import MonoForward
 from fftools.readout import precision_context, resolve_precision
-from fftools.step import make_optimizer
+from fftools.step import make_optimizer, set_lr
 
 SLOTS = 2  # batches that may wait between two stages: one is read while the next is written
 # With the first, one process loads PyTorch, and the stages' are copies of it.
@@ -85,8 +85,7 @@ class Stage:
         self.tuned = make_optimizer("adam", nn.ModuleList([self.block, self.projection]), plan.lr, device)
 
     def begin(self, epoch: int) -> None:
-        for group in self.tuned.param_groups:
-            group["lr"] = self.plan.lr * (cooldown_factor(epoch, self.plan.epochs) if self.plan.cooldown else 1)
+        set_lr(self.tuned, self.plan.lr * (cooldown_factor(epoch, self.plan.epochs) if self.plan.cooldown else 1))
 
     def forward(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The loss, and what the next stage gets."""

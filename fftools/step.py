@@ -71,6 +71,15 @@ def make_optimizer(name: str, learner: Learner, lr: float, device: torch.device)
     return OPTIMIZERS[name](parameters, lr=rate, fused=device.type != "mps", **options)
 
 
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Change the learning rate in place, also where a captured graph reads it."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(lr)
+        else:
+            group["lr"] = lr
+
+
 def keep_freed_memory() -> None:
     """Tell glibc not to hand large freed blocks back: it would fetch, page by page, the same ones in every step.
 

@@ -26,6 +26,7 @@ from fftools.learner import Learner
 from fftools.mono_forward import MonoForward
 from fftools.readout import LinearReadout, Scores, accuracy, predict, resolve_precision
 
+SCHEMES = {"pixels": labels.Pixels, "hybrids": labels.Hybrids, "fourier": labels.Fourier, "morphology": labels.Morphology}
 RULES = {"bp": Backprop, "fa": FeedbackAlignment, "dfa": DirectFeedbackAlignment, "mf": MonoForward}
 WATCHED = 2_000  # validation images on which a long run is watched; its verdict comes from all of them
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # torchvision's customary constants, which the article's code family uses
@@ -140,14 +141,13 @@ def build(config: dict) -> Learner:
         fan_out_weights(blocks)
     if config["rule"] in RULES:
         return RULES[config["rule"]](blocks, **config.get("network", {}))
-    scheme = {"pixels": labels.Pixels, "hybrids": labels.Hybrids, "fourier": labels.Fourier}[config["label"]]
-    return ForwardForward(blocks, scheme(**config.get("labels", {})), **config["network"])
+    return ForwardForward(blocks, SCHEMES[config["label"]](**config.get("labels", {})), **config["network"])
 
 
 def _mini_batch(config, seed, dataset, path, progress, deadline):
     train = dataset.train[: config.get("train_images")]
-    options = dict(batch_size=config["batch_size"], seed=seed, shift=config["shift"], progress=progress,
-                   deadline=deadline)
+    options = dict(batch_size=config["batch_size"], seed=seed, shift=config["shift"], flip=config.get("flip", False),
+                   progress=progress, deadline=deadline)
     learner = build(config)
     every = config.get("validate_every")
     watched = dataset.validation[:min(WATCHED, config.get("validation_images", WATCHED))] if every else None

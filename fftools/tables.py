@@ -105,11 +105,13 @@ def _padded(ids: np.ndarray, starts: np.ndarray, known: np.ndarray, length: int)
     """The first `length` known words of each text, numbered from 1 in the order of `known`; 0 fills up."""
     number = np.zeros(ids.max(initial=0) + 1, np.int64)
     number[known] = np.arange(1, len(known) + 1)
-    found = np.zeros((len(starts) - 1, length), np.int64)
-    for row, (start, stop) in enumerate(zip(starts, starts[1:])):
-        text = number[ids[start:stop]]
-        text = text[text > 0][:length]
-        found[row, : len(text)] = text
+    texts = len(starts) - 1
+    words, rows = number[ids], np.repeat(np.arange(texts), np.diff(starts))
+    words, rows = words[words > 0], rows[words > 0]
+    places = np.arange(len(rows)) - np.searchsorted(rows, rows)  # of a word in its text
+    found = np.zeros((texts, length), np.int64)
+    kept = places < length
+    found[rows[kept], places[kept]] = words[kept]
     return found
 
 

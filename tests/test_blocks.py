@@ -50,9 +50,28 @@ def test_pools_take_the_maximum_and_the_mean():
     torch.testing.assert_close(mean(x), fours.mean(4))
 
 
+def test_pooling_block_by_block_and_strides():
+    x = torch.rand(2, 3, 16, 16)
+    sizes = lambda blocks: [tuple(map_.shape[2:]) for map_ in _through(blocks, x)]
+    assert sizes(cnn(3, [4, 5, 6], 3, "same", ["max", None, "average"])) == [(8, 8), (8, 8), (4, 4)]
+    assert sizes(cnn(3, [4, 5], 5, "same", stride=2)) == [(8, 8), (4, 4)]
+    assert sizes(cnn(3, [4, 5], 5, stride=2)) == [(6, 6), (1, 1)]
+    torch.manual_seed(0)
+    every, second = (cnn(3, [4], 3, "same", stride=stride)[0] for stride in (1, 2))
+    second.load_state_dict(every.state_dict())
+    torch.testing.assert_close(second(x), every(x)[:, :, ::2, ::2])
+
+
+def _through(blocks, x):
+    for block in blocks:
+        x = block(x)
+        yield x
+
+
 @pytest.mark.parametrize("arguments, told", [
     ((1, [], 7), "[]"), ((1, [8, 0], 7), "[8, 0]"), ((0, [8], 7), "0, [8], 7"), ((1, [8], 4), "odd kernel"),
-    ((1, [8], 7, "full"), "'full'"), ((1, [8], 7, "same", "median"), "'median'"),
+    ((1, [8], 7, "full"), "'full'"), ((1, [8], 7, "same", "median"), "'median'"), ((1, [8], 7, "same", None, 0), "7, 0"),
+    ((1, [8, 8], 7, "same", ["max"]), "each of the 2 blocks"), ((1, [8, 8], 7, "same", [None, "median"]), "'median'"),
 ])
 def test_cnn_refuses_what_makes_no_network(arguments, told):
     with pytest.raises(ValueError) as error:

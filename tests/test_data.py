@@ -106,6 +106,19 @@ def test_batches_shift_by_request(numbered):
 # --- the embedded digits -----------------------------------------------------------------------------------
 
 
+def test_half_of_the_images_are_mirrored_by_request():
+    images = torch.randint(256, (2_000, 2, 3, 4), dtype=torch.uint8)
+    split = Split(images, torch.arange(2_000))
+    assert all(torch.equal(found, split[labels].floats()) for found, labels in split.batches(100, generator()))
+    mirrored = 0
+    for found, labels in split.batches(100, generator(), flip=True):
+        same = (found == split[labels].floats()).flatten(1).all(1)
+        turned = (found == split[labels].floats().flip(3)).flatten(1).all(1)
+        assert (same | turned).all()
+        mirrored += int(turned.sum())
+    assert 900 < mirrored < 1_100
+
+
 def test_digits_are_scikit_learns_brought_to_28_pixels(digits):
     from sklearn.datasets import load_digits
 

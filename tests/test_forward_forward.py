@@ -15,7 +15,7 @@ from fftools.labels import Hybrids, Pixels
 
 
 @pytest.mark.parametrize("name, value, known", [
-    ("goodness", "max", "sum, mean, place, channel"), ("norm", "batch", "length, rms, layer, none"),
+    ("goodness", "max", "sum, mean, place, channel"), ("norm", "batch", "length, rms, layer, place, none"),
     ("loss", "hinge", "softplus, symmetric"), ("negatives", "easy", "random, hard"),
 ])
 def test_unknown_choices_are_named(small, name, value, known):
@@ -75,6 +75,39 @@ def test_losses_are_the_papers(small):
                                rtol=1e-6, atol=0)
 
 
+def test_losses_with_a_temperature_and_several_negatives(small):
+    positive, negative = torch.tensor([3.0, -1.0]), torch.tensor([0.5, -2.0, 1.0, 4.0])  # two negatives for each positive
+    sigma = lambda z: 1 / (1 + np.exp(-z))
+    plain = -np.log(sigma(np.array([3, -1]) / 2)).mean() / 2 - np.log(1 - sigma(np.array([0.5, -2, 1, 4]) / 2)).mean() / 2
+    options = dict(temperature=2.0, negatives_each=2)
+    torch.testing.assert_close(small(**options).block_loss(positive, negative).item(), plain, rtol=1e-6, atol=0)
+    shares = [np.exp(3 / 2) / np.exp(np.array([3, 0.5, 1]) / 2).sum(), np.exp(-1 / 2) / np.exp(np.array([-1, -2, 4]) / 2).sum()]
+    found = small(loss="symmetric", **options).block_loss(positive, negative).item()
+    torch.testing.assert_close(found, -np.log(shares).mean(), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("negatives", ["random", "hard"])
+def test_each_positive_gets_so_many_wrong_labels_of_its_own_image(small, noise, negatives, monkeypatch):
+    learner = small(negatives_each=3, negatives=negatives)
+    seen = []
+    monkeypatch.setattr(learner, "contrast", lambda positive, negative: iter(seen.append((positive, negative)) or ()))
+    torch.manual_seed(0)
+    list(learner.local_losses(noise.floats(), noise.labels))
+    (positive, negative), = seen
+    assert len(negative) == 3 * len(positive)
+    pixels = learner.label.classes
+    for part in negative.flatten(1).chunk(3):
+        assert torch.equal(part[:, pixels:], positive.flatten(1)[:, pixels:])
+        assert (part[:, :pixels].argmax(1) != noise.labels).all()
+    assert not torch.equal(*negative.chunk(3)[:2]), "each is drawn by itself"
+
+
+@pytest.mark.parametrize("wrong", [{"negatives_each": 0}, {"temperature": 0}, {"temperature": -1.0}])
+def test_numbers_that_make_no_sense(small, wrong):
+    with pytest.raises(ValueError, match=f"{list(wrong)[0]}.*got"):
+        small(**wrong)
+
+
 def test_losses_stay_finite_far_from_the_threshold(small):
     far = torch.tensor([1e30])
     for loss in ("softplus", "symmetric"):
@@ -90,7 +123,7 @@ def test_peer_loss_is_the_variance_of_the_units_mean_activity():
 # --- one step against gradients derived by hand ------------------------------------------------------------
 
 
-def hand_gradient(weight, bias, x, *, goodness, loss, threshold, peer):
+def hand_gradient(weight, bias, x, *, goodness, loss, threshold, peer, temperature):
     """dL/dW and dL/db of one block on inputs x (first half positive, second half negative), in float64 numpy.
 
     a = relu(xWᵀ + b);  e = Σa² − θ (or the mean);  L from e;  so  dL/dW = Σₙ (dL/deₙ · de/daₙ · [aₙ > 0]) xₙᵀ.
@@ -99,7 +132,8 @@ def hand_gradient(weight, bias, x, *, goodness, loss, threshold, peer):
     a = np.maximum(z, 0)
     rows, units = a.shape
     scale = 1 / units if goodness == "mean" else 1
-    excess = scale * (a ** 2).sum(1) - threshold
+    scale /= temperature
+    excess = scale * (a ** 2).sum(1) - threshold / temperature
     positive, negative = np.split(excess, 2)
     sigma = lambda v: 1 / (1 + np.exp(-v))
     pairs = rows // 2
@@ -123,7 +157,7 @@ def normalised(x, norm):
     return (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5)
 
 
-RULES = [{"goodness": goodness, "loss": loss, "peer": peer, "norm": norm}
+RULES = [{"goodness": goodness, "loss": loss, "peer": peer, "norm": norm, "temperature": 0.5 + peer}
          for goodness in ("sum", "mean") for loss in ("softplus", "symmetric")
          for peer, norm in [(0.0, "rms"), (0.3, "length"), (2.0, "layer")]]
 
@@ -141,7 +175,7 @@ def test_gradients_equal_those_derived_by_hand(rule):
         weight, bias = (p.detach().numpy() for p in block.parameters())
         inputs = normalised(x, rule["norm"])
         by_weight, by_bias = hand_gradient(weight, bias, inputs, threshold=threshold,
-                                           **{name: rule[name] for name in ("goodness", "loss", "peer")})
+                                           **{name: rule[name] for name in ("goodness", "loss", "peer", "temperature")})
         scale = np.abs(by_weight).max()
         assert scale > 1e-4, "a gradient of nothing compares with anything"
         # Goodness is summed in float32, so equal to about seven digits.
