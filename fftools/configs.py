@@ -30,6 +30,8 @@ def ff_cnn(width: int = 128, kernel: int = 7, network: dict | None = None, label
                 blocks=dict(channels=1, widths=[width] * 3, kernel=kernel), epochs=200, batch_size=50, lr=5e-4, shift=0,
                 readout_epochs=10, splits=["validation", "test"],
                 network=dict(norm="layer", first_loss=1, first_judge=1, local=True))
+    if changes.get("label") == "morphology":
+        base["labels"] = dict(strength=0.35)
     return {**base, **changes, "network": base["network"] | (network or {}), "labels": base["labels"] | (labels or {})}
 
 
@@ -46,6 +48,12 @@ def cnn_trial(width: int = 32, kernel: int = 7, network: dict | None = None, lab
     return ff_cnn(width, kernel, network, labels, **{**small, **changes})
 
 
+def idea(network: dict | None = None, labels: dict | None = None, **changes) -> dict:
+    """A trial of something the FF-CNN paper does not have: strictly local, 32 filters 7×7, 5,000 images, 10 epochs, validation."""
+    return cnn_trial(32, 7, network, labels, **dict(lr=1e-3, train_images=5_000, validation_images=5_000) | changes)
+
+
+TOLD_APART = dict(loss="symmetric", temperature=100.0)  # positive and negative goodness have to differ by more than T
 THROUGH = dict(local=False)  # the other reading: the cumulative loss goes back through the whole stack
 
 
@@ -72,6 +80,7 @@ def race(rule: str, dataset: str, convolutional: bool = False, network: dict | N
 # The best rate of each rule on validation images, of those that `mono-mlp-rates` and `mono-cnn-rates` tried.
 RATES = {("mlp", "mnist"): dict(mf=3e-3, bp=3e-3, fa=1e-3, dfa=1e-3, ff=3e-3),
          ("mlp", "fashion_mnist"): dict(mf=3e-3, bp=3e-4, fa=3e-4, dfa=3e-4, ff=3e-3),
+         ("mlp", "cifar10"): dict(mf=1e-3, bp=1e-4),
          ("cnn", "cifar10"): dict(mf=3e-3, bp=1e-3)}
 
 # The same for runs of so many epochs on all images, of those that `mono-mlp-long-rates` tried.

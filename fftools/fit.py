@@ -56,7 +56,8 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
     validation      every `validate_every` epochs and after the last: accuracy of `learner.scores`, FF blocks' discrimination
     checkpoint      file to save to (at most every `checkpoint_seconds`) and to resume from; removed by nobody
     deadline        seconds since the epoch, as `time.time` counts them
-    on_epoch        called with the number of finished epochs and the learner, before the first and after each epoch
+    on_epoch        called with the number of finished epochs and the learner, before the first (of a resumed run: the next)
+                    and after each epoch
     progress        a name for the progress bar; None shows none
 
     Raises ValueError for arguments that make no sense or a checkpoint of another run, TrainingError when a loss
@@ -82,8 +83,8 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
         order = torch.Generator().manual_seed(seed)
         history, step = History(precision=precision), Step(learner, optimizer, precision, device)
         done = _resume(checkpoints.load(checkpoint, settings), checkpoint, learner, optimizer, order, history)
-        if on_epoch and not done:
-            on_epoch(0, learner)
+        if on_epoch and done < epochs:
+            on_epoch(done, learner)
         saved = time.monotonic()
         for epoch in tqdm(range(done, epochs), desc=progress, disable=progress is None, leave=False,
                           initial=done, total=epochs, unit="epoch"):

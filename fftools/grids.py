@@ -8,12 +8,14 @@ from fftools.configs import (
     RATES,
     TABLE_RATES,
     THROUGH,
+    TOLD_APART,
     bp,
     bp_cnn,
     choice,
     cnn_trial,
     ff,
     ff_cnn,
+    idea,
     race,
     searched,
     stack,
@@ -142,6 +144,18 @@ STUDIES: dict[str, Study] = {
         tuple(build(32, 7, **options, lr=1e-3, epochs=10, train_images=20_000, validate_every=10)
               for build, options in ((ff_cnn, {}), (ff_cnn, dict(network=THROUGH)), (bp_cnn, {}))),
         quick=dict(epochs=2, train_images=2_000)),
+    "ff-cnn-ideas": Study(
+        "What each idea beyond the paper is worth in a strictly local FF-CNN: 32 filters 7×7, 5,000 images, 10 epochs, validation",
+        (idea(), idea(dict(loss="symmetric")), idea(dict(temperature=100.0)), idea(TOLD_APART),
+         idea(TOLD_APART | dict(negatives_each=3)), idea(dict(negatives_each=3)), idea(dict(negatives="hard")),
+         idea(TOLD_APART | dict(negatives="hard")), idea(shift=1), idea(TOLD_APART | dict(first_loss=0)),
+         idea(dict(goodness="place")), idea(dict(norm="place")), idea(label="morphology"),
+         idea(labels=dict(set=2)), idea(labels=dict(strength=0.2), strengths=[0.5, 0.2]),
+         idea(labels=dict(strength=0.5), strengths=[0.2, 0.5]), idea(blocks=dict(channels=1, widths=[32] * 4, kernel=5)),
+         idea(blocks=dict(channels=1, widths=[64] * 3, kernel=7)),
+         idea(blocks=dict(channels=1, widths=[32] * 3, kernel=7, padding="same", pool=["max", None, None])),
+         idea(blocks=dict(channels=1, widths=[64] * 3, kernel=7, padding="same", stride=2))),
+        quick=dict(epochs=2, train_images=2_000, validation_images=1_000)),
     "mono-mlp-rates": Study(
         "Mono-Forward and its rivals, MLP: each rule's learning rate on each dataset, 20,000 images, 10 epochs, validation",
         tuple(race(rule, dataset, lr=lr, epochs=10, train_images=20_000, splits=["validation"])

@@ -72,7 +72,18 @@ class Overlay(LabelScheme):
     def __init__(self, classes: int, strength: float):
         if not 0 < strength < 1 or classes < 2:
             raise ValueError(f"need 0 < strength < 1 and at least 2 classes; got strength={strength}, classes={classes}")
-        self.classes, self.strength = classes, strength
+        self.classes = classes
+        self._weight: dict[torch.device, Tensor] = {torch.device("cpu"): torch.tensor(strength, dtype=torch.float64)}
+
+    @property
+    def strength(self) -> float:
+        """K. It may be changed at any time, also under a captured graph, which reads it from the device."""
+        return self._weight[torch.device("cpu")].item()
+
+    @strength.setter
+    def strength(self, value: float) -> None:
+        for weight in self._weight.values():
+            weight.fill_(value)
 
     def overlay(self, images: Tensor, labels: Tensor) -> Tensor:
         """What is laid over each image, in [0, 1]; of the images' shape, or with one channel for all."""
@@ -83,7 +94,10 @@ class Overlay(LabelScheme):
         return self._superpose(images, self.overlay(images, labels))
 
     def _superpose(self, images: Tensor, overlay: Tensor) -> Tensor:
-        return stretch(torch.lerp(images, overlay.to(images.dtype).expand_as(images), self.strength))
+        if images.device not in self._weight:
+            self._weight[images.device] = self._weight[torch.device("cpu")].to(images.device)
+        weight = self._weight[images.device].to(images.dtype)
+        return stretch(torch.lerp(images, overlay.to(images.dtype).expand_as(images), weight))
 
 
 class Fourier(Overlay):

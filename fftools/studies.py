@@ -152,12 +152,25 @@ def _mini_batch(config, seed, dataset, path, progress, deadline):
     every = config.get("validate_every")
     watched = dataset.validation[:min(WATCHED, config.get("validation_images", WATCHED))] if every else None
     history = fit(learner, train, epochs=config["epochs"], lr=config["lr"], optimizer=config.get("optimizer", "adam"),
-                  checkpoint=_beside(path, ".pt"), validation=watched, validate_every=every or 1, **options).to_dict()
+                  checkpoint=_beside(path, ".pt"), validation=watched, validate_every=every or 1,
+                  on_epoch=_schedule(config), **options).to_dict()
     readout = None
     if config["readout_epochs"]:
         readout = LinearReadout(learner, dataset.classes)
         fit(readout, train, epochs=config["readout_epochs"], lr=1e-3, checkpoint=_beside(path, "-linear.pt"), **options)
     return _asked(answers(learner, readout), config, dataset, history), history
+
+
+def _schedule(config):
+    """Moves K from the first to the second of `strengths` over the epochs: the last epoch, and the verdict, have the second."""
+    if "strengths" not in config:
+        return None
+    first, last = config["strengths"]
+
+    def move(done: int, learner: ForwardForward) -> None:
+        learner.label.strength = first + (last - first) * min(1.0, done / max(1, config["epochs"] - 1))
+
+    return move
 
 
 def _logistic(config, seed, dataset, path, progress, deadline):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fftools.blocks import NORMS, cnn, fan_out_weights, layer_norm, mlp, rms_norm, unit_length
+from fftools.blocks import NORMS, cnn, fan_out_weights, layer_norm, mlp, place_norm, rms_norm, unit_length
 
 
 def test_mlp_has_the_asked_widths():
@@ -77,6 +77,14 @@ def test_cnn_refuses_what_makes_no_network(arguments, told):
     with pytest.raises(ValueError) as error:
         cnn(*arguments)
     assert told in str(error.value)
+
+
+def test_place_norm_standardises_each_place_over_its_channels():
+    x = torch.rand(3, 16, 4, 5) * 7 + 2
+    found = place_norm(x)
+    assert found.shape == x.shape
+    expected = (x - x.mean(1, keepdim=True)) / (x.var(1, unbiased=False, keepdim=True) + 1e-5).sqrt()
+    torch.testing.assert_close(found, expected)
 
 
 def test_fan_out_weights_have_the_named_spread():

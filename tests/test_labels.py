@@ -223,3 +223,13 @@ def test_a_coloured_wave_stands_for_seven_classes():
     assert found.shape == images.shape and found.amin() == 0 and found.amax() == 1
     with pytest.raises(ValueError, match=r"3 channels; got \(2, 1, 32, 32\)"):
         scheme.embed(torch.rand(2, 1, 32, 32), torch.tensor([0, 1]))
+
+
+def test_the_strength_can_be_changed_in_the_midst_of_training():
+    images, scheme = torch.rand(12, 1, 28, 28), Fourier(strength=0.35)
+    assert scheme.strength == 0.35
+    before = scheme.embed(images, LABELS)
+    scheme.strength = 0.2
+    assert scheme.strength == 0.2
+    assert torch.equal(scheme.embed(images, LABELS), Fourier(strength=0.2).embed(images, LABELS))
+    assert not torch.equal(scheme.embed(images, LABELS), before)
