@@ -49,7 +49,7 @@ def cnn_trial(width: int = 32, kernel: int = 7, network: dict | None = None, lab
 
 
 def idea(network: dict | None = None, labels: dict | None = None, **changes) -> dict:
-    """A trial of something the FF-CNN paper does not have: strictly local, 32 filters 7×7, 5,000 images, 10 epochs, validation."""
+    """A trial of something the FF-CNN paper does not have: strictly local, 32 filters 7×7, 10 epochs of 5,000 images."""
     return cnn_trial(32, 7, network, labels, **dict(lr=1e-3, train_images=5_000, validation_images=5_000) | changes)
 
 
