@@ -145,7 +145,7 @@ STUDIES: dict[str, Study] = {
               for build, options in ((ff_cnn, {}), (ff_cnn, dict(network=THROUGH)), (bp_cnn, {}))),
         quick=dict(epochs=2, train_images=2_000)),
     "ff-cnn-ideas": Study(
-        "What each idea beyond the paper is worth in a strictly local FF-CNN, 32 filters 7×7, 10 epochs of 5,000 images, validation",
+        "Ideas beyond the FF-CNN paper, strictly local: 32 filters 7×7, 10 epochs of 5,000 images, validation",
         (idea(), idea(dict(loss="symmetric")), idea(dict(temperature=100.0)), idea(TOLD_APART),
          idea(TOLD_APART | dict(negatives_each=3)), idea(dict(negatives_each=3)), idea(dict(negatives="hard")),
          idea(TOLD_APART | dict(negatives="hard")), idea(shift=1), idea(TOLD_APART | dict(first_loss=0)),
