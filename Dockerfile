@@ -2,7 +2,8 @@
 #   docker build -t forward-forward . && docker run --rm -p 8888:8888 forward-forward
 FROM python:3.12-slim-bookworm
 
-RUN apt-get update && apt-get install -y --no-install-recommends git make chromium && rm -rf /var/lib/apt/lists/*
+# The tests look at the pages through chromium; playwright, which drives it, needs libatomic1.
+RUN apt-get update && apt-get install -y --no-install-recommends git make chromium libatomic1 && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /course
 COPY requirements.txt .

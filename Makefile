@@ -49,7 +49,7 @@ links: $(READY)  ## ask every outside address of the pages whether it still answ
 lab: $(READY)  ## JupyterLab on the chapters
 	$(PY) -m jupyterlab notebooks
 
-student: $(READY)  ## the chapters without their solutions: _build/student/
+student: $(READY)  ## the chapters without their solutions: _build/student/, _build/nbgrader/
 	$(PY) tools/student.py
 
 run: $(READY)  ## re-execute in place: PROFILE=quick|full CHAPTER=02_fully_connected_ff|all

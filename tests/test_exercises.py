@@ -15,7 +15,7 @@ from unittest.mock import MagicMock
 import nbformat
 import pytest
 import torch
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -244,7 +244,94 @@ def put_back(stub: str, source: str) -> str:
 def test_the_build_writes_the_same_files_again(tmp_path):
     (tmp_path / "notebooks").mkdir()
     nbformat.write(small(), tmp_path / "notebooks" / "01_small.ipynb")
-    (path,) = tool.build(tmp_path).iterdir()
-    once = path.read_bytes()
-    assert tool.build(tmp_path) == path.parent and path.read_bytes() == once
-    assert path == tmp_path / "_build" / "student" / "01_small.ipynb"
+    assert tool.build(tmp_path) == (tmp_path / "_build" / "student", tmp_path / "_build" / "nbgrader" / "source")
+    built = {path: path.read_bytes() for path in (tmp_path / "_build").rglob("*.ipynb")}
+    assert {str(path.relative_to(tmp_path / "_build")) for path in built} == {
+        "student/01_small.ipynb", "nbgrader/source/01_small/01_small.ipynb"}
+    tool.build(tmp_path)
+    assert built == {path: path.read_bytes() for path in built}
+
+
+# ---- nbgrader's source ----------------------------------------------------------------------------------------------
+
+def complaint(notebook) -> str:
+    """What nbgrader would refuse: the rules of its metadata, version 3, and that only solution cells hold solutions."""
+    seen = set()
+    for place, cell in enumerate(notebook.cells):
+        if "nbgrader" not in cell.metadata:
+            if tool.BEGIN in cell.source:
+                return f"cell {place}: a solution region in a cell that is no solution"
+            continue
+        said = dict(cell.metadata["nbgrader"])
+        name, flags = said.pop("grade_id", ""), {key: said.pop(key, None) for key in ("grade", "locked", "solution", "task")}
+        if said.pop("schema_version", None) != 3 or not set(map(type, flags.values())) <= {bool}:
+            return f"cell {place}: not of version 3"
+        if not re.fullmatch(r"[\w-]+", name) or name in seen:
+            return f"cell {place}: no name of its own"
+        seen.add(name)
+        if flags["grade"] and said.pop("points", 0) <= 0 or said:
+            return f"cell {place}: points belong to a test, and to nothing else"
+        if cell.cell_type != "code" or flags["task"] or flags["solution"] == flags["grade"]:
+            return f"cell {place}: neither a solution nor a test"
+    return "" if seen else "nothing is marked"
+
+
+def test_nbgrader_gets_solutions_tests_and_no_answers(chapter):
+    notebook, name = chapter
+    built, exercises = tool.for_nbgrader(notebook, name), tool.exercises(notebook, name)
+    places = [place for one in exercises for place in (one.cell, one.check)]
+    assert not complaint(built)
+    assert not re.search(r"\{dropdown\} Answer", nbformat.writes(built))
+    marked = [cell for cell in built.cells if "nbgrader" in cell.metadata]
+    assert [cell.source for cell in marked] == [notebook.cells[place].source for place in places]
+    assert [cell.metadata.nbgrader["solution"] for cell in marked] == [True, False] * len(exercises)
+    assert [cell.metadata.nbgrader.get("points") for cell in marked[1::2]] == [tool.POINTS[one.length] for one in exercises]
+    assert all(cell.metadata.nbgrader["locked"] for cell in marked[1::2]), "or a student could rewrite a test"
+    assert not any("nbgrader" in cell.metadata for cell in notebook.cells), "the chapter itself is not marked"
+
+
+@pytest.mark.parametrize("cell, change, told", [
+    (3, dict(schema_version=2), "not of version 3"),
+    (3, dict(task=None), "not of version 3"),
+    (4, dict(grade_id="exercise-1"), "no name of its own"),
+    (4, dict(points=0), "points belong"),
+    (3, dict(points=1), "points belong"),
+    (4, dict(solution=True), "neither"),
+])
+def test_the_rules_of_nbgrader_can_be_broken(cell, change, told):
+    notebook = tool.for_nbgrader(small(), "small")
+    assert not complaint(notebook)
+    notebook.cells[cell].metadata["nbgrader"].update(change)
+    assert complaint(notebook).startswith(f"cell {cell}: {told}")
+
+
+def test_an_unmarked_solution_is_what_nbgrader_refuses():
+    assert complaint(small()) == "cell 3: a solution region in a cell that is no solution"
+    assert complaint(new_notebook(cells=[])) == "nothing is marked"
+
+
+def lost_points(cell) -> str:
+    """Why nbgrader would not give a check that ran all of its points: an error, an error stream, or a number as the result."""
+    for output in cell.outputs:
+        if output.output_type == "error" or output.get("name") == "stderr":
+            return "counts as failed"
+        if output.output_type == "execute_result" and re.fullmatch(r"[-+\d.e]+", output.data.get("text/plain", "")):
+            return "counts as partial credit"
+    return ""
+
+
+def test_a_solved_check_earns_all_points_in_nbgrader(chapter):
+    notebook, name = chapter
+    lost = {one.title: lost_points(notebook.cells[one.check]) for one in tool.exercises(notebook, name)}
+    assert lost and not any(lost.values()), lost
+
+
+@pytest.mark.parametrize("output, told", [
+    (new_output("execute_result", {"text/plain": "0.93"}), "counts as partial credit"),
+    (new_output("execute_result", {"text/plain": "[0.93]"}), ""),
+    (new_output("stream", name="stderr", text="careful"), "counts as failed"),
+    (new_output("stream", name="stdout", text="0.93"), ""),
+    (new_output("error", ename="AssertionError"), "counts as failed"),
+])
+def test_what_costs_points_in_nbgrader(output, told):
+    assert lost_points(new_code_cell("x", outputs=[output])) == told

@@ -198,6 +198,53 @@ def test_no_serious_barrier(visit, theme):
     assert not bad, f"{len(bad)} barriers\n\n" + "\n\n".join(bad[:8])
 
 
+@pytest.fixture(params=["book/intro", "notebooks/03_negatives", "notebooks/08_mono_forward"])
+def fresh(request, running, site):
+    """The front page, a chapter with a player and one with sliders, opened anew: nothing is unfolded, nothing has the focus."""
+    found = Visit(running, f"{site}/{request.param}.html")
+    yield found.page
+    found.context.close()
+
+
+STOP = """() => {  // called after each Tab; what it remembers of a stop is compared when the stop has been left
+    document.getAnimations().filter(moving => moving instanceof CSSTransition).forEach(moving => moving.finish());
+    const ring = part => { const style = getComputedStyle(part);
+        return part.matches("rect") ? style.stroke : (style.outlineStyle === "none" ? "" : style.outline) + style.boxShadow; };
+    const look = stop => [stop, ...stop.querySelectorAll("rect")].map(ring).join();  // a rect: a box of the map
+    const stops = window.stops ??= new Map(), left = [...stops.keys()].at(-1), now = document.activeElement;
+    if (left) stops.get(left).ringed = look(left) !== stops.get(left).look;
+    if (now === document.body || stops.has(now)) return false;
+    const {top, bottom, width} = now.getBoundingClientRect();
+    stops.set(now, {look: look(now), name: now.outerHTML.slice(0, 120),
+                    formula: now.matches("mjx-container") && now.scrollWidth <= now.clientWidth,  // nothing to scroll
+                    seen: width > 0 && bottom > 0 && top < innerHeight && getComputedStyle(now).opacity > 0});
+    return true; }"""
+
+
+def test_tab_stops_at_all_that_can_be_used_and_shows_where(fresh):
+    for _ in range(500):
+        fresh.keyboard.press("Tab")
+        if not fresh.evaluate(STOP):
+            break
+    else:
+        pytest.fail("500 stops, and no end of the page")
+    stops = fresh.evaluate("() => [...stops.values()]")
+    missed = fresh.evaluate("""() => [...document.querySelectorAll("a[href], button, summary, input:not([type=radio])")]
+        .filter(one => one.checkVisibility({visibilityProperty: true}) && !stops.has(one))
+        .map(one => one.outerHTML.slice(0, 120))""")
+    assert len(stops) > 30 and not missed, missed
+    assert not [stop["name"] for stop in stops if not (stop["ringed"] and stop["seen"])]
+    assert not any(stop["formula"] for stop in stops)
+
+
+def test_enter_and_space_open_what_is_folded(fresh):
+    for folded in fresh.locator("article details").all()[:3]:
+        folded.locator("> summary").focus()
+        for key, is_open in (("Enter", True), ("Space", False), ("Space", True)):
+            fresh.keyboard.press(key)
+            assert folded.evaluate("folded => folded.open") is is_open, key
+
+
 @pytest.mark.parametrize("served", [True, False], ids=["served", "from a folder"])
 def test_search_finds_a_word(running, site, served):
     found = Visit(running, f"{site if served else HTML.as_uri()}/search.html?q=goodness")

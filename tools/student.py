@@ -1,6 +1,6 @@
 """The chapters for students: solutions become stubs, answers go, the rest stays as it is.
 
-    python tools/student.py          writes _build/student/*.ipynb
+    python tools/student.py          writes _build/student/*.ipynb, and for nbgrader _build/nbgrader/source/*/*.ipynb
 
 An exercise is a task in Markdown (`### 2. Title (short)`), a code cell tagged `exercise` with the worked solution between
 nbgrader's markers, a code cell tagged `check` whose asserts call what the exercise defines, and an Answer in a dropdown.
@@ -18,6 +18,7 @@ from notebooks import ROOT, tags, write
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 STUB = 'raise NotImplementedError("your turn")'
 TASK = re.compile(r"^### (\d+)\. (.+) \((one line|short|medium|(?:small )?project)\)$", re.MULTILINE)
+POINTS = {"one line": 1, "short": 2, "medium": 3, "small project": 4, "project": 4}  # in nbgrader
 ANSWER = re.compile(r"^(:{3,})\{dropdown\} Answer$.*?^\1$\n*", re.MULTILINE | re.DOTALL)
 
 
@@ -27,10 +28,11 @@ class ExerciseError(ValueError):
 
 @dataclass
 class Exercise:
-    """Where an exercise stands: its title and the places of its two cells in the notebook."""
+    """What an exercise is called, how long it is, and the places of its two cells in the notebook."""
 
     number: int
     title: str
+    length: str
     cell: int
     check: int
 
@@ -92,7 +94,7 @@ def exercises(notebook, name: str) -> list[Exercise]:
         elif "check" in kinds:
             if waiting is None:
                 raise ExerciseError(f"{where}: a check without an exercise before it")
-            found.append(Exercise(int(task[1]), task[2], waiting, place))
+            found.append(Exercise(int(task[1]), task[2], task[3], waiting, place))
             waiting = None
         elif waiting is not None:
             raise ExerciseError(f"{name}, cell {waiting}: an exercise without a check right after it")
@@ -107,33 +109,59 @@ def student(notebook, name: str):
     """A copy of a chapter without solutions, answers, and outputs of exercises and checks; raises as `exercises`."""
     copy = nbformat.from_dict(notebook)
     for exercise in exercises(notebook, name):
-        cell, check = copy.cells[exercise.cell], copy.cells[exercise.check]
-        cell.source = unsolved(cell.source, f"{name}, cell {exercise.cell}")
-        cell.metadata["tags"] = [tag for tag in tags(cell) if not tag.startswith("hide-")]
-        for emptied in (cell, check):
-            emptied.outputs, emptied.execution_count = [], None
+        copy.cells[exercise.cell].source = unsolved(copy.cells[exercise.cell].source, f"{name}, cell {exercise.cell}")
+    return without_answers(copy)
+
+
+def for_nbgrader(notebook, name: str):
+    """A copy of a chapter as nbgrader's source: it takes the solutions out itself, but would hand out the answers.
+
+    An exercise is marked as what a student writes, its check as the test that earns the points. Raises as `exercises`.
+    """
+    copy = nbformat.from_dict(notebook)
+    for exercise in exercises(notebook, name):
+        solution, test = (copy.cells[place].metadata for place in (exercise.cell, exercise.check))
+        solution["nbgrader"] = mark(f"exercise-{exercise.number}", solution=True)
+        test["nbgrader"] = mark(f"check-{exercise.number}", grade=True, locked=True, points=POINTS[exercise.length])
+    return without_answers(copy)
+
+
+def mark(grade_id: str, **given) -> dict:
+    """A cell's metadata for nbgrader: version 3 of its schema, which wants every key said."""
+    return dict(schema_version=3, grade_id=grade_id, grade=False, locked=False, solution=False, task=False) | given
+
+
+def without_answers(copy):
+    """The same notebook, changed: without answers, and with exercises unfolded, unrun as their checks are."""
     for cell in copy.cells:
         if cell.cell_type == "markdown":
             cell.source = ANSWER.sub("", cell.source).strip()
+        elif {"exercise", "check"} & set(tags(cell)):
+            cell.metadata["tags"] = [tag for tag in tags(cell) if not tag.startswith("hide-")]
+            cell.outputs, cell.execution_count = [], None
     copy.cells = [cell for cell in copy.cells if cell.source or cell.cell_type == "code"]
     return copy
 
 
-def build(root: Path = ROOT) -> Path:
-    """Write every chapter's student copy; returns their folder."""
-    folder = root / "_build" / "student"
-    folder.mkdir(parents=True, exist_ok=True)
+def build(root: Path = ROOT) -> tuple[Path, Path]:
+    """Write every chapter's copies, for students and for nbgrader; returns the two folders."""
+    students, source = root / "_build" / "student", root / "_build" / "nbgrader" / "source"
     for path in sorted((root / "notebooks").glob("*.ipynb")):
-        write(student(nbformat.read(path, 4), path.name), folder / path.name)
-    return folder
+        notebook = nbformat.read(path, 4)
+        for copy, target in ((student(notebook, path.name), students / path.name),
+                             (for_nbgrader(notebook, path.name), source / path.stem / path.name)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write(copy, target)
+    return students, source
 
 
 def main() -> int:
     try:
-        print(f"The chapters without solutions: {build()}")
+        students, source = build()
     except ExerciseError as error:
         print(error, file=sys.stderr)
         return 1
+    print(f"The chapters without solutions: {students}\nAs a source for nbgrader: {source}")
     return 0
 
 
