@@ -172,7 +172,8 @@ class Morphology(Overlay):
 
     The later version of the FF-CNN paper names morphology labels and does not describe them: this design is ours. Class c has
     operation c mod 5 and structuring element c mod 21 of `fftools.morphology`, so that 105 classes differ. Even ground would
-    not show what was done to it: so half of what is changed is a grain, the same random texture in all images.
+    not show what was done to it: so three quarters of what is changed is a grain, the same in all images, grey with a fifth
+    of its pixels black and a fifth white.
 
     strength   K, the share of the changed image in the sum
 
@@ -188,24 +189,24 @@ class Morphology(Overlay):
 
     def overlay(self, images: Tensor, labels: Tensor) -> Tensor:
         """See `Overlay`."""
-        grain, elements = self._on(images)
-        changed = morphology.transform((images + grain) / 2, labels % len(morphology.OPERATIONS), elements[labels])
-        return stretch(changed)
+        grainy, elements = self._grainy(images)
+        return stretch(morphology.transform(grainy, labels % len(morphology.OPERATIONS), elements[labels]))
 
     def neutral(self, images: Tensor) -> Tensor:
         """See `LabelScheme`: what is laid over the image has not been changed in any way."""
-        grain, _ = self._on(images)
-        return self._superpose(images, stretch((images + grain) / 2))
+        return self._superpose(images, stretch(self._grainy(images)[0]))
 
-    def _on(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The grain `(H, W)` and each class's structuring element, on the images' device."""
+    def _grainy(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The images mixed with the grain, and each class's structuring element on their device."""
         key = (*images.shape[2:], images.device)
         if key not in self._kept:
-            grain = torch.rand(images.shape[2:], generator=torch.Generator().manual_seed(0))
+            chance = torch.rand(images.shape[2:], generator=torch.Generator().manual_seed(0))
+            grain = torch.where(chance < 0.2, 0.0, torch.where(chance < 0.4, 1.0, 0.5))
             elements = morphology.structuring_elements()
             each = elements[torch.arange(self.classes) % len(elements)]
             self._kept[key] = grain.to(images.device), each.to(images.device)
-        return self._kept[key]
+        grain, each = self._kept[key]
+        return torch.lerp(images, grain.to(images.dtype).expand_as(images), 0.75), each
 
 
 class Hybrids:
@@ -260,6 +261,6 @@ def blurred_masks(images: Tensor, blurs: int) -> Tensor:
 
 
 def stretch(images: Tensor) -> Tensor:
-    """Each image `(C, H, W)` shifted and scaled to fill [0, 1]."""
+    """Each image `(C, H, W)` shifted and scaled to fill [0, 1]; one without any contrast becomes 0."""
     low, high = (extreme.view(-1, 1, 1, 1) for extreme in images.flatten(1).aminmax(dim=1))
-    return (images - low) / (high - low)
+    return (images - low) / (high - low).clamp_min(torch.finfo(images.dtype).tiny)

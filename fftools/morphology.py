@@ -8,11 +8,18 @@ OPERATIONS = ("dilation", "erosion", "opening", "closing", "gradient")
 
 
 def structuring_elements() -> Tensor:
-    """21 flat elements in windows of 7×7, bool `(21, 7, 7)`: four lines, plus, cross, square; of 5 pixels, of 7, of 3."""
+    """21 flat elements in windows of 7×7, bool `(21, 7, 7)`, symmetric about their middle and of at most 13 places.
+
+    Lines in four directions, plus, cross, and a grid of nine places; with an edge of 5 pixels, then of 7, then of 3.
+    """
     y, x = torch.meshgrid(torch.arange(-3, 4), torch.arange(-3, 4), indexing="ij")
     lines = [y == 0, x == 0, y == x, y == -x]
-    shapes = torch.stack([*lines, lines[0] | lines[1], lines[2] | lines[3], torch.ones(7, 7, dtype=torch.bool)])
-    return torch.cat([shapes & (y.abs() <= reach) & (x.abs() <= reach) for reach in (2, 3, 1)])
+    found = []
+    for reach in (2, 3, 1):
+        grid = (y % reach == 0) & (x % reach == 0)
+        shapes = torch.stack([*lines, lines[0] | lines[1], lines[2] | lines[3], grid])
+        found.append(shapes & (y.abs() <= reach) & (x.abs() <= reach))
+    return torch.cat(found)
 
 
 def transform(images: Tensor, operations: Tensor, elements: Tensor) -> Tensor:
