@@ -124,8 +124,10 @@ def verdicts(body: str) -> str:
 
 
 def chapter_map(_: str) -> str:
-    """The chapters of each part in a column, with an arrow from each one to those that build on it."""
-    columns, found = parts(), {chapter.name: chapter for chapter in chapters()}
+    """The chapters of each part in a column, those of the last part below the second, with an arrow from each one to those that build on it."""
+    *columns, further = parts()
+    columns[1] = columns[1] + further  # which builds on that part: below it there is room
+    found = {chapter.name: chapter for chapter in chapters()}
     wide, high, right, down = 160, 74, 200, 102  # a box, and from one to the next
     place = {found[name].number: (20 + right * column, 20 + down * row)
              for column, names in enumerate(columns) for row, name in enumerate(names)}
