@@ -153,7 +153,7 @@ class Fourier(Overlay):
             waves = torch.fft.ifft2(space).real
             if self.colours:
                 waves = (waves[:, None] * torch.tensor(self.MIXES)[None, :, :, None, None]).flatten(0, 1)[: self.classes]
-            self._kept[key] = ((1 + waves) / 2).float().to(device)
+            self._kept[key] = ((1 + waves) / 2).clamp(0, 1).float().to(device)  # rounding may lead out of it
         return self._kept[key]
 
     def overlay(self, images: Tensor, labels: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,10 @@ import torch
 
 from fftools import data, records, studies
 from fftools.backprop import Backprop
-from fftools.configs import ARTICLE, RATES, bp, bp_cnn, ff, ff_cnn
+from fftools.configs import ARTICLE, LONG_RATES, RATES, bp, bp_cnn, ff, ff_cnn, idea, race
 from fftools.data import Dataset, Split
 from fftools.grids import STUDIES, Study
-from fftools.labels import Hybrids
+from fftools.labels import Fourier, Hybrids
 from fftools.studies import build, run, run_study
 
 TINY = {"dataset": "digits", "widths": [784, 20, 20], "epochs": 2, "batch_size": 50, "lr": 3e-3, "readout_epochs": 1,
@@ -157,6 +158,24 @@ def test_a_cnns_record_holds_what_figure_3_needs():
     for name, matrix in history["confusion"].items():
         total = sum(map(sum, matrix))
         assert sum(matrix[i][i] for i in range(10)) / total == pytest.approx(found["metrics"][name])
+
+
+def test_the_label_strength_moves_over_the_epochs(monkeypatch):
+    """Each epoch is trained at its own K, and the verdict is asked at the last one, which the card of the network names."""
+    seen, embed = [], Fourier.embed
+
+    def watched(scheme, images, labels):
+        seen.append(round(scheme.strength, 6))
+        return embed(scheme, images, labels)
+
+    monkeypatch.setattr(Fourier, "embed", watched)
+    config = idea(labels=dict(strength=0.2), strengths=[0.5, 0.2], dataset="digits", train_images=100, validation_images=50,
+                  blocks=dict(channels=1, widths=[2] * 2, kernel=7), epochs=4, validate_every=4)
+    run("tiny", config, 0, "quick", progress=False)
+    assert [k for k, _ in groupby(seen)] == [0.2, 0.5, 0.4, 0.3, 0.2], "before training lazy layers see two images"
+    assert {k: seen.count(k) for k in (0.5, 0.4, 0.3)} == {0.5: 4, 0.4: 4, 0.3: 4}, "two steps an epoch, two kinds of data"
+    for study in STUDIES.values():
+        assert all(c["strengths"][-1] == c["labels"]["strength"] for c in study.configs if "strengths" in c)
 
 
 def test_the_papers_networks_are_the_papers():
@@ -342,3 +361,20 @@ def test_the_rates_are_the_best_of_those_tried_on_validation_images(kind, datase
         assert not any(name.startswith("test") for r in mine for name in r["metrics"])
         budgets.add(tuple(sorted((r["config"]["lr"], r["config"]["epochs"], r["config"]["train_images"]) for r in mine)))
     assert len(budgets) == 1 and len(budgets.pop()) >= 3
+
+
+@pytest.mark.parametrize("kind, dataset, epochs", LONG_RATES)
+def test_long_rates_are_the_best_of_those_tried_at_that_length(kind, dataset, epochs, monkeypatch):
+    monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(Path(__file__).parents[1] / "results"))
+    tried = [r for r in records.load(f"mono-{kind}-long-rates", "full")
+             if (r["config"]["dataset"], r["config"]["epochs"], r["seed"]) == (dataset, epochs, 0)]
+    rates = {}
+    for rule, chosen in LONG_RATES[kind, dataset, epochs].items():
+        mine = {r["config"]["lr"]: r["metrics"].get("val_ff_pred", r["metrics"].get("val_accuracy"))
+                for r in tried if r["config"]["rule"] == rule}
+        assert max(mine, key=mine.get) == chosen, rule
+        assert race(rule, dataset, kind == "cnn", epochs=epochs)["lr"] == chosen
+        assert race(rule, dataset, kind == "cnn", epochs=epochs - 1)["lr"] == RATES[kind, dataset][rule]
+        rates[rule] = sorted(mine)
+    assert len({tuple(found) for found in rates.values()}) == 1, "as many trials for each rule"
+    assert not any(name.startswith("test") for r in tried for name in r["metrics"])
