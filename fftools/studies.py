@@ -145,7 +145,7 @@ def build(config: dict) -> Learner:
 
 
 def _mini_batch(config, seed, dataset, path, progress, deadline):
-    train = dataset.train[: config.get("train_images")]
+    train = dataset.train + dataset.validation if config.get("all_images") else dataset.train[: config.get("train_images")]
     options = dict(batch_size=config["batch_size"], seed=seed, shift=config["shift"], flip=config.get("flip", False),
                    progress=progress, deadline=deadline)
     learner = build(config)

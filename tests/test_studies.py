@@ -160,6 +160,14 @@ def test_a_cnns_record_holds_what_figure_3_needs():
         assert sum(matrix[i][i] for i in range(10)) / total == pytest.approx(found["metrics"][name])
 
 
+def test_all_images_are_those_for_training_and_those_for_validation(monkeypatch):
+    sizes, fit = [], studies.fit
+    monkeypatch.setattr(studies, "fit", lambda learner, train, **rest: sizes.append(len(train)) or fit(learner, train, **rest))
+    config = bp(**TINY) | dict(all_images=True, splits=["test"], readout_epochs=0)
+    metrics = run("final", config, 0, "quick", progress=False)["metrics"]
+    assert sizes == [1_497] and set(metrics) == {"test_accuracy"}
+
+
 def test_the_label_strength_moves_over_the_epochs(monkeypatch):
     """Each epoch is trained at its own K, and the verdict is asked at the last one, which the card of the network names."""
     seen, embed = [], Fourier.embed
