@@ -124,9 +124,10 @@ def verdicts(body: str) -> str:
 
 
 def chapter_map(_: str) -> str:
-    """The chapters of each part in a column, those of the last part below the second, with an arrow from each one to those that build on it."""
-    *columns, further = parts()
-    columns[1] = columns[1] + further  # which builds on that part: below it there is room
+    """The chapters of each part in a column, with an arrow from each one to those that build on it."""
+    columns, further = parts()[:3], parts()[3:]  # three fit beside each other
+    for names in further:
+        columns[1] = columns[1] + names  # which builds on that part, and there is room below it
     found = {chapter.name: chapter for chapter in chapters()}
     wide, high, right, down = 160, 74, 200, 102  # a box, and from one to the next
     place = {found[name].number: (20 + right * column, 20 + down * row)
