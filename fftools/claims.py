@@ -211,6 +211,7 @@ def _scale(answer: Found) -> list[str]:
     parts = [origin["dataset"], network, f"{config['train_images']:,} images" if "train_images" in config else "", length,
              "hard negatives" if config["network"].get("negatives") == "hard" else "",
              f"shifts of ±{config['shift']} px" if config.get("shift") else "",
+             "trained on the validation images too" if config.get("all_images") else "",
              f"{answer.seeds} seed{'s' * (answer.seeds > 1)}", origin["device"].split(",")[0].upper(), origin["precision"]]
     return [part for part in parts if part]
 
