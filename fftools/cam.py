@@ -64,8 +64,9 @@ def windows(blocks: nn.ModuleList) -> list[tuple[float, int]]:
     found, start, step = [], 0.0, 1
     for block in blocks:
         for layer in block.modules():
-            if isinstance(layer, nn.Conv2d) and layer.padding != "same":
-                start += step * (layer.kernel_size[0] - 1) / 2
+            if isinstance(layer, nn.Conv2d):
+                start += step * ((layer.kernel_size[0] - 1) / 2 - layer.padding[0])
+                step *= layer.stride[0]
             elif isinstance(layer, (nn.MaxPool2d, nn.AvgPool2d)):  # 2×2
                 start, step = start + step / 2, step * 2
         found.append((start, step))

@@ -114,8 +114,8 @@ def test_unpadded_maps_begin_where_their_first_window_is_centred(kernel, expecte
     assert cam.windows(cnn(1, [2, 2, 2], kernel)) == expected
 
 
-@pytest.mark.parametrize("options", [{}, {"padding": "same"}, {"padding": "same", "pool": "average"}, {"pool": "average"}],
-                         ids=str)
+@pytest.mark.parametrize("options", [{}, {"padding": "same"}, {"padding": "same", "pool": "average"}, {"pool": "average"},
+                                     {"padding": "same", "stride": 2}, {"stride": 2}, {"pool": [None, "average"]}], ids=str)
 def test_a_place_stands_in_the_middle_of_the_pixels_it_looks_at(options):
     """Found by asking the network: which pixels have a gradient, and where is their middle?"""
     blocks = cnn(1, [2, 2], 3, **options)
