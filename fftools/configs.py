@@ -61,7 +61,7 @@ def race(rule: str, dataset: str, convolutional: bool = False, network: dict | N
     """Configuration of a network of Mono-Forward's Section 4 under one of five rules; its rate, if not given, is from `RATES`.
 
     MLP of 2×1000, for CIFAR 3×2000, without biases (Table 4); CNN of 64, 128, 256 and 512 filters 3×3, padded and pooled.
-    A run of 40 epochs takes its rate from `LONG_RATES` where it stands there.
+    A run of a length that stands in `LONG_RATES` takes its rate from there.
     """
     colour, kind = dataset.startswith("cifar"), "cnn" if convolutional else "mlp"
     shape = dict(blocks=dict(channels=3 if colour else 1, widths=[64, 128, 256, 512], kernel=3, padding="same", pool="average")

@@ -66,7 +66,7 @@ class Split:
 
         The order comes from `generator` (on the CPU, so that it is the same on every device). The last,
         incomplete batch is left out, so that every step has the same shape. `shift` moves each image by up
-        to that many pixels in both directions (Hinton 2022, Section 3.3, uses 2), `flip` mirrors every other one.
+        to that many pixels in both directions (Hinton 2022, Section 3.3, uses 2), `flip` mirrors half of them.
 
         Raises ValueError when the split holds fewer than `batch_size` images.
         """
