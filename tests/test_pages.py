@@ -206,6 +206,18 @@ def fresh(request, running, site):
     found.context.close()
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_link_under_the_mouse_can_be_read(fresh, theme):
+    fresh.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+    link = fresh.locator("article p a.reference:visible").first
+    before = link.evaluate("link => getComputedStyle(link).color")
+    link.hover()
+    assert link.evaluate("link => getComputedStyle(link).color") != before, "the mouse changes nothing"
+    link.evaluate("link => link.id = 'hovered'")
+    found = Axe().run(fresh, context="#hovered", options={"runOnly": ["color-contrast"]}).response
+    assert found["passes"] and not found["violations"], found["violations"]
+
+
 STOP = """() => {  // called after each Tab; what it remembers of a stop is compared when the stop has been left
     document.getAnimations().filter(moving => moving instanceof CSSTransition).forEach(moving => moving.finish());
     const ring = part => { const style = getComputedStyle(part);
