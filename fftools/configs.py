@@ -54,6 +54,16 @@ def idea(network: dict | None = None, labels: dict | None = None, **changes) -> 
 
 
 TOLD_APART = dict(loss="symmetric", temperature=100.0)  # positive and negative goodness have to differ by more than T
+
+
+def together(network: dict | None = None, labels: dict | None = None, **changes) -> dict:
+    """A trial of the ideas that helped, in one network: 3 epochs of 20,000 shifted images, too many to be learned by heart."""
+    told_apart = TOLD_APART | dict(negatives_each=3)
+    base = dict(train_images=20_000, epochs=3, shift=1,
+                blocks=dict(channels=1, widths=[64] * 3, kernel=7, padding="same", stride=2))
+    return idea(told_apart | (network or {}), labels, **base | changes)
+
+
 THROUGH = dict(local=False)  # the other reading: the cumulative loss goes back through the whole stack
 
 

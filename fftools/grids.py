@@ -20,6 +20,7 @@ from fftools.configs import (
     searched,
     stack,
     table,
+    together,
     unsupervised,
 )
 
@@ -155,6 +156,15 @@ STUDIES: dict[str, Study] = {
          idea(blocks=dict(channels=1, widths=[64] * 3, kernel=7)),
          idea(blocks=dict(channels=1, widths=[32] * 3, kernel=7, padding="same", pool=["max", None, None])),
          idea(blocks=dict(channels=1, widths=[64] * 3, kernel=7, padding="same", stride=2))),
+        quick=dict(epochs=2, train_images=2_000, validation_images=1_000)),
+    "ff-cnn-together": Study(
+        "The ideas that helped, together, and what may still be changed: 3 epochs of 20,000 shifted images, validation",
+        (together(), together(dict(first_loss=0, first_judge=0)),
+         together(dict(temperature=30.0)), together(dict(temperature=300.0)), together(dict(negatives_each=9)),
+         together(labels=dict(strength=0.2)), together(labels=dict(strength=0.5)), together(lr=3e-3),
+         together(blocks=dict(channels=1, widths=[64] * 3, kernel=5, padding="same", stride=2)),
+         together(blocks=dict(channels=1, widths=[64] * 4, kernel=7, padding="same", stride=2)),
+         together(blocks=dict(channels=1, widths=[32, 64, 128], kernel=7, padding="same", stride=2))),
         quick=dict(epochs=2, train_images=2_000, validation_images=1_000)),
     "mono-mlp-rates": Study(
         "Mono-Forward and its rivals, MLP: each rule's learning rate on each dataset, 20,000 images, 10 epochs, validation",
