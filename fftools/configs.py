@@ -64,6 +64,20 @@ def together(network: dict | None = None, labels: dict | None = None, **changes)
     return idea(told_apart | (network or {}), labels, **base | changes)
 
 
+def beyond(dataset: str, rule: str = "ff", width: int = 64, epochs: int = 30, **changes) -> dict:
+    """The ideas that helped, on all training images, shifted and (but for digits) mirrored; or backprop on the same blocks.
+
+    A hundred classes get coloured waves: phases, which would have to tell them apart otherwise, are lost on a sliding window.
+    """
+    colour, classes = dataset.startswith("cifar"), dict(classes=100) if dataset == "cifar100" else {}
+    base = dict(dataset=dataset, epochs=epochs, shift=2 if colour else 1, flip=dataset != "mnist", lr=1e-3, validate_every=2,
+                blocks=dict(channels=3 if colour else 1, widths=[width] * 3, kernel=7, padding="same", stride=2)) | changes
+    if rule == "bp":
+        return bp_cnn(**base, network=classes)
+    waves = classes | dict(set=2, colours=True) if classes else {}
+    return ff_cnn(network=TOLD_APART | dict(negatives_each=3), labels=waves, **base)
+
+
 THROUGH = dict(local=False)  # the other reading: the cumulative loss goes back through the whole stack
 
 

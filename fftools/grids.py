@@ -9,6 +9,7 @@ from fftools.configs import (
     TABLE_RATES,
     THROUGH,
     TOLD_APART,
+    beyond,
     bp,
     bp_cnn,
     choice,
@@ -151,6 +152,7 @@ STUDIES: dict[str, Study] = {
          idea(TOLD_APART | dict(negatives_each=3)), idea(dict(negatives_each=3)), idea(dict(negatives="hard")),
          idea(TOLD_APART | dict(negatives="hard")), idea(shift=1), idea(TOLD_APART | dict(first_loss=0)),
          idea(dict(goodness="place")), idea(dict(norm="place")), idea(label="morphology"),
+         idea(label="morphology", labels=dict(strength=0.6)), idea(TOLD_APART, label="morphology", labels=dict(strength=0.6)),
          idea(labels=dict(set=2)), idea(labels=dict(strength=0.2), strengths=[0.5, 0.2]),
          idea(labels=dict(strength=0.5), strengths=[0.2, 0.5]), idea(blocks=dict(channels=1, widths=[32] * 4, kernel=5)),
          idea(blocks=dict(channels=1, widths=[64] * 3, kernel=7)),
@@ -166,6 +168,15 @@ STUDIES: dict[str, Study] = {
          together(blocks=dict(channels=1, widths=[64] * 4, kernel=7, padding="same", stride=2)),
          together(blocks=dict(channels=1, widths=[32, 64, 128], kernel=7, padding="same", stride=2))),
         quick=dict(epochs=2, train_images=2_000, validation_images=1_000)),
+    "ff-cnn-beyond": Study(
+        "The ideas that helped, on all images of four datasets, and backprop on the same blocks for as many epochs",
+        tuple(beyond(dataset, rule, epochs=epochs) for dataset, epochs in
+              (("mnist", 30), ("fashion_mnist", 30), ("cifar10", 15), ("cifar100", 15)) for rule in ("ff", "bp")),
+        quick=dict(epochs=1, train_images=1_000)),
+    "ff-cnn-beyond-wide": Study(
+        "The same with 128 and 256 filters and for 100 epochs (for a GPU)",
+        tuple(beyond(dataset, rule, width, epochs=100) for dataset in ("mnist", "fashion_mnist", "cifar10", "cifar100")
+              for width in (128, 256) for rule in ("ff", "bp")), quick=dict(epochs=1, train_images=1_000)),
     "mono-mlp-rates": Study(
         "Mono-Forward and its rivals, MLP: each rule's learning rate on each dataset, 20,000 images, 10 epochs, validation",
         tuple(race(rule, dataset, lr=lr, epochs=10, train_images=20_000, splits=["validation"])

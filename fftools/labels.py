@@ -172,8 +172,7 @@ class Morphology(Overlay):
 
     The later version of the FF-CNN paper names morphology labels and does not describe them: this design is ours. Class c has
     operation c mod 5 and structuring element c mod 21 of `fftools.morphology`, so that 105 classes differ. Even ground would
-    not show what was done to it: so three quarters of what is changed is a grain, the same in all images, grey with a fifth
-    of its pixels black and a fifth white.
+    not show what was done to it: so three quarters of what is changed is a grain, the same marks every eight pixels.
 
     strength   K, the share of the changed image in the sum
 
@@ -200,11 +199,9 @@ class Morphology(Overlay):
         """The images mixed with the grain, and each class's structuring element on their device."""
         key = (*images.shape[2:], images.device)
         if key not in self._kept:
-            chance = torch.rand(images.shape[2:], generator=torch.Generator().manual_seed(0))
-            grain = torch.where(chance < 0.2, 0.0, torch.where(chance < 0.4, 1.0, 0.5))
             elements = morphology.structuring_elements()
             each = elements[torch.arange(self.classes) % len(elements)]
-            self._kept[key] = grain.to(images.device), each.to(images.device)
+            self._kept[key] = morphology.grain(*images.shape[2:]).to(images.device), each.to(images.device)
         grain, each = self._kept[key]
         return torch.lerp(images, grain.to(images.dtype).expand_as(images), 0.75), each
 
