@@ -70,10 +70,11 @@ class Overlay(LabelScheme):
     """
 
     def __init__(self, classes: int, strength: float):
-        if not 0 < strength < 1 or classes < 2:
-            raise ValueError(f"need 0 < strength < 1 and at least 2 classes; got strength={strength}, classes={classes}")
+        if classes < 2:
+            raise ValueError(f"need at least 2 classes; got classes={classes}")
         self.classes = classes
-        self._weight: dict[torch.device, Tensor] = {torch.device("cpu"): torch.tensor(strength, dtype=torch.float64)}
+        self._weight: dict[torch.device, Tensor] = {torch.device("cpu"): torch.zeros((), dtype=torch.float64)}
+        self.strength = strength
 
     @property
     def strength(self) -> float:
@@ -82,6 +83,8 @@ class Overlay(LabelScheme):
 
     @strength.setter
     def strength(self, value: float) -> None:
+        if not 0 < value < 1:
+            raise ValueError(f"need 0 < strength < 1; got strength={value}")
         for weight in self._weight.values():
             weight.fill_(value)
 

@@ -230,6 +230,8 @@ def test_the_strength_can_be_changed_in_the_midst_of_training():
     assert scheme.strength == 0.35
     before = scheme.embed(images, LABELS)
     scheme.strength = 0.2
+    with pytest.raises(ValueError, match="strength=1.5"):
+        scheme.strength = 1.5
     assert scheme.strength == 0.2
     assert torch.equal(scheme.embed(images, LABELS), Fourier(strength=0.2).embed(images, LABELS))
     assert not torch.equal(scheme.embed(images, LABELS), before)
