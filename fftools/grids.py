@@ -214,8 +214,10 @@ STUDIES: dict[str, Study] = {
               for kind, dataset in RATES if kind == "cnn" for rule in ("mf", "bp")),
         quick=dict(epochs=1, all_images=False, train_images=500)),
     "mono-cnn-augmented": Study(
-        "The same, with shifted and mirrored images and twice as long, on validation images and on test images",
-        tuple(race(rule, "cifar10", True, epochs=40, shift=2, flip=True, validate_every=2) for rule in ("mf", "bp")),
+        "The same, with shifted and mirrored images and twice as long; without the validation images, then with them",
+        (*(race(rule, "cifar10", True, epochs=40, shift=2, flip=True, validate_every=2) for rule in ("mf", "bp")),
+         *(race(rule, "cifar10", True, epochs=40, shift=2, flip=True, all_images=True, splits=["test"])
+           for rule in ("mf", "bp"))),
         quick=dict(epochs=1, train_images=500, validation_images=500)),
     "mono-cnn-choices": Study(
         "Mono-Forward CNN on CIFAR-10, 10,000 images, 5 epochs: depth, pooling, what M reads, shifted images; validation",
