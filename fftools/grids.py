@@ -218,7 +218,7 @@ STUDIES: dict[str, Study] = {
         (*(race(rule, "cifar10", True, epochs=40, shift=2, flip=True, validate_every=2) for rule in ("mf", "bp")),
          *(race(rule, "cifar10", True, epochs=40, shift=2, flip=True, all_images=True, splits=["test"])
            for rule in ("mf", "bp"))),
-        quick=dict(epochs=1, train_images=500, validation_images=500)),
+        quick=dict(epochs=1, all_images=False, train_images=500, validation_images=500)),
     "mono-cnn-choices": Study(
         "Mono-Forward CNN on CIFAR-10, 10,000 images, 5 epochs: depth, pooling, what M reads, shifted images; validation",
         tuple(race("mf", "cifar10", True, places and dict(places=places), lr=1e-3, epochs=5, train_images=10_000, shift=shift,
