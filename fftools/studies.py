@@ -22,11 +22,12 @@ from fftools.fit import OutOfTime, TrainingError, fit
 from fftools.forward_forward import ForwardForward
 from fftools.greedy import train_layers
 from fftools.grids import STUDIES
+from fftools.hybrids import Hybrids
 from fftools.learner import Learner
 from fftools.mono_forward import MonoForward
 from fftools.readout import LinearReadout, Scores, accuracy, predict, resolve_precision
 
-SCHEMES = {"pixels": labels.Pixels, "hybrids": labels.Hybrids, "fourier": labels.Fourier, "morphology": labels.Morphology}
+SCHEMES = {"pixels": labels.Pixels, "hybrids": Hybrids, "fourier": labels.Fourier, "morphology": labels.Morphology}
 RULES = {"bp": Backprop, "fa": FeedbackAlignment, "dfa": DirectFeedbackAlignment, "mf": MonoForward}
 WATCHED = 2_000  # validation images on which a long run is watched; its verdict comes from all of them
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # torchvision's customary constants, which the article's code family uses

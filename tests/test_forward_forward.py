@@ -9,7 +9,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from fftools.backprop import Backprop
 from fftools.blocks import NORMS, mlp
 from fftools.forward_forward import ForwardForward, peer_loss
-from fftools.labels import Hybrids, Pixels
+from fftools.hybrids import Hybrids
+from fftools.labels import Pixels
 
 # --- arguments ---------------------------------------------------------------------------------------------
 

@@ -10,7 +10,8 @@ from fftools.blocks import cnn, mlp
 from fftools.data import Dataset, Split
 from fftools.fit import fit
 from fftools.forward_forward import ForwardForward
-from fftools.labels import Fourier, Hybrids, Pixels
+from fftools.hybrids import Hybrids
+from fftools.labels import Fourier, Pixels
 from fftools.readout import LinearReadout, accuracy, discrimination, goodness, precision_context, predict, resolve_precision
 
 

@@ -15,7 +15,8 @@ from fftools.backprop import Backprop
 from fftools.configs import ARTICLE, LONG_RATES, RATES, bp, bp_cnn, ff, ff_cnn, idea, race
 from fftools.data import Dataset, Split
 from fftools.grids import STUDIES, Study
-from fftools.labels import Fourier, Hybrids
+from fftools.hybrids import Hybrids
+from fftools.labels import Fourier
 from fftools.studies import build, run, run_study
 
 TINY = {"dataset": "digits", "widths": [784, 20, 20], "epochs": 2, "batch_size": 50, "lr": 3e-3, "readout_epochs": 1,
