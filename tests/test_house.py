@@ -13,7 +13,7 @@ import nbformat
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -197,6 +197,15 @@ def test_run_then_check_then_change(house, capsys):
     assert tool.check(house) == 1
     assert "notebooks/01_small.ipynb is stale" in (out := capsys.readouterr().out)
     assert "make run CHAPTER=01_small" in out
+
+
+def test_a_line_that_came_in_pieces_is_whole_again():
+    pieces = [("stdout", "one"), ("stdout", "\n"), ("stderr", "said aside\n"), ("stdout", "two"), ("stdout", "\n")]
+    cell = new_code_cell("…", outputs=[new_output("stream", name=name, text=text) for name, text in pieces])
+    notebook = new_notebook(cells=[cell, new_code_cell("…", outputs=[new_output("stream", name="stdout", text="\n")])])
+    tool.tidy(notebook)
+    assert [output.text for output in notebook.cells[0].outputs] == ["one\n", "said aside\n", "two\n"]
+    assert not notebook.cells[1].outputs
 
 
 def test_a_failing_cell_leaves_the_notebook_as_it_was(house):

@@ -178,7 +178,18 @@ def tidy(notebook) -> None:
                 output.text = "".join(line for line in output.text.splitlines(True) if not PROGRESS.search(line))
             output.get("data", {}).pop(LIVE, None)
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if output.get("text", "-").strip()]
+            cell.outputs = [output for output in _joined(cell.outputs) if output.get("text", "-").strip()]
+
+
+def _joined(outputs: list) -> list:
+    """Pieces of one text put together again: a kernel may send a line's end by itself, and it is no empty output."""
+    whole = []
+    for output in outputs:
+        if whole and "name" in output and whole[-1].get("name") == output.name:  # only streams have a name
+            whole[-1].text += output.text
+        else:
+            whole.append(output)
+    return whole
 
 
 def write(notebook, path: Path) -> None:
