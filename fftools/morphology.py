@@ -7,8 +7,8 @@ from torch import Tensor
 OPERATIONS = ("dilation", "erosion", "opening", "closing", "gradient")
 
 
-# White, grey and black marks. Of 700 tiles drawn at random this is the one under which the textures that five operations and
-# 21 elements make of it, wherever they begin, differ most from each other.
+# White, grey and black marks, one of 2,800 tiles drawn at random (an eighth to a fifth white, as much black): of the 60 under
+# which the first ten textures differ most, wherever they begin, the one under which no two of all 105 are alike.
 TILE = ("#oo#ooo.",
         "o.o.oooo",
         "oo.oooo#",
