@@ -71,6 +71,18 @@ def _hook_gradient(pool: nn.Module, inputs: tuple[Tensor, ...], maps: Tensor) ->
         maps.register_hook(partial(torch.Tensor.contiguous, memory_format=torch.channels_last))
 
 
+class Standardise(nn.Module):
+    """Images `(N, C, H, W)` minus `mean`, divided by `std`: a number for each channel, the same for all images, not learned."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images - self.mean) / self.std
+
+
 def fan_out_weights(blocks: nn.ModuleList) -> None:
     """Draw weights from N(0, 1/√outputs) and set biases to zero, in place (Loewe's implementation; not PyTorch's way)."""
     for module in blocks.modules():

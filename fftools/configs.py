@@ -89,9 +89,10 @@ def race(rule: str, dataset: str, convolutional: bool = False, network: dict | N
     """Configuration of a network of Mono-Forward's Section 4 under one of five rules; its rate, if not given, is from `RATES`.
 
     MLP of 2×1000, for CIFAR 3×2000, without biases (Table 4); CNN of 64, 128, 256 and 512 filters 3×3, padded and pooled.
-    A run of a length that stands in `LONG_RATES` takes its rate from there.
+    A run of a length that stands in `LONG_RATES` takes its rate from there. `standardise` has rates of its own.
     """
-    colour, kind = dataset.startswith("cifar"), "cnn" if convolutional else "mlp"
+    colour = dataset.startswith("cifar")
+    kind = ("cnn" if convolutional else "mlp") + "-standardised" * changes.get("standardise", False)
     shape = dict(blocks=dict(channels=3 if colour else 1, widths=[64, 128, 256, 512], kernel=3, padding="same", pool="average")
                  ) if convolutional else dict(widths=[3072] + [2000] * 3 if colour else [784] + [1000] * 2, bias=False)
     options = {} if convolutional or rule in ("mf", "ff") else dict(bias=False)
@@ -105,7 +106,7 @@ def race(rule: str, dataset: str, convolutional: bool = False, network: dict | N
     return {**base, **changes, "network": options | (network or {})}
 
 
-# The best rate of each rule on validation images, of those that `mono-mlp-rates` and `mono-cnn-rates` tried.
+# The best rate of each rule on validation images, of those that the studies `mono-mlp-rates`, `mono-cnn-rates`, … tried.
 RATES = {("mlp", "mnist"): dict(mf=3e-3, bp=3e-3, fa=1e-3, dfa=1e-3, ff=3e-3),
          ("mlp", "fashion_mnist"): dict(mf=3e-3, bp=3e-4, fa=3e-4, dfa=3e-4, ff=3e-3),
          ("mlp", "cifar10"): dict(mf=1e-3, bp=1e-4),

@@ -29,6 +29,14 @@ MD5 = {
     "FashionMNIST/raw/t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
 }
 
+# Mean and standard deviation of each channel of the training images, which lie in [0, 1]: the constants in customary use.
+STATISTICS = {
+    "mnist": ([0.1307], [0.3081]),
+    "fashion_mnist": ([0.2860], [0.3530]),
+    "cifar10": ([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]),
+    "cifar100": ([0.5071, 0.4865, 0.4409], [0.2673, 0.2564, 0.2762]),
+}
+
 PATIENCE = 10.0  # seconds: a host that does not answer must not hold a notebook for minutes
 
 

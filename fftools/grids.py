@@ -203,6 +203,16 @@ STUDIES: dict[str, Study] = {
         tuple(race(rule, dataset, epochs=40, all_images=True, splits=["test"])
               for dataset in ("fashion_mnist", "mnist", "cifar10") for rule in ("mf", "bp")),
         quick=dict(epochs=2, all_images=False, train_images=1_000)),
+    "mono-mlp-standardised-rates": Study(
+        "The learning rate once more on inputs standardised by channel, MLP, 20,000 images, 10 epochs, validation",
+        tuple(race(rule, dataset, lr=lr, standardise=True, epochs=10, train_images=20_000, splits=["validation"])
+              for dataset in ("cifar10", "mnist", "fashion_mnist") for rule in ("mf", "bp") for lr in (3e-5, *SLOW[:3])),
+        quick=dict(epochs=2, train_images=2_000)),
+    "mono-mlp-standardised": Study(
+        "Table 3 on standardised inputs: 20 epochs on all images",
+        tuple(race(rule, dataset, standardise=True, epochs=20, all_images=True, splits=["test"])
+              for kind, dataset in RATES if kind == "mlp-standardised" for rule in ("mf", "bp")),
+        quick=dict(epochs=2, all_images=False, train_images=1_000)),
     "mono-mlp-depth": Study(
         "Table 1: two and three hidden layers of 1000, Mono-Forward and backprop, MNIST",
         tuple(race(rule, "mnist", widths=[784] + [1000] * depth, epochs=10, validate_every=1)

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from fftools import checkpoints, data, labels, records, tables
 from fftools.backprop import Backprop
-from fftools.blocks import averaged, cnn, fan_out_weights, mlp
+from fftools.blocks import Standardise, averaged, cnn, fan_out_weights, mlp
 from fftools.feedback import DirectFeedbackAlignment, FeedbackAlignment
 from fftools.fit import OutOfTime, TrainingError, fit
 from fftools.forward_forward import ForwardForward
@@ -30,7 +30,7 @@ from fftools.readout import LinearReadout, Scores, accuracy, predict, resolve_pr
 SCHEMES = {"pixels": labels.Pixels, "hybrids": Hybrids, "fourier": labels.Fourier, "morphology": labels.Morphology}
 RULES = {"bp": Backprop, "fa": FeedbackAlignment, "dfa": DirectFeedbackAlignment, "mf": MonoForward}
 WATCHED = 2_000  # validation images on which a long run is watched; its verdict comes from all of them
-MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # torchvision's customary constants, which the article's code family uses
+(MNIST_MEAN,), (MNIST_STD,) = data.STATISTICS["mnist"]  # the article's code family standardises its images
 
 
 def run_study(name: str, profile: str = "quick", seeds: int = 1, workers: int = 1, budget: float | None = None,
@@ -140,6 +140,8 @@ def build(config: dict) -> Learner:
     blocks = cnn(**config["blocks"]) if "blocks" in config else dense(config["widths"], config.get("bias", True))
     if config.get("weights") == "fan-out":
         fan_out_weights(blocks)
+    if config.get("standardise"):
+        blocks[0].insert(0, Standardise(*data.STATISTICS[config["dataset"]]))
     if config["rule"] in RULES:
         return RULES[config["rule"]](blocks, **config.get("network", {}))
     return ForwardForward(blocks, SCHEMES[config["label"]](**config.get("labels", {})), **config["network"])
