@@ -212,6 +212,7 @@ def _scale(answer: Found) -> list[str]:
              "hard negatives" if config["network"].get("negatives") == "hard" else "",
              f"{each} negatives each" if (each := config["network"].get("negatives_each", 1)) > 1 else "",
              f"shifts of ±{config['shift']} px" if config.get("shift") else "", "mirrored" if config.get("flip") else "",
+             "standardised inputs" if config.get("standardise") else "",
              "trained on the validation images too" if config.get("all_images") else "",
              f"{answer.seeds} seed{'s' * (answer.seeds > 1)}", origin["device"].split(",")[0].upper(), origin["precision"]]
     return [part for part in parts if part]

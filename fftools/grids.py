@@ -191,6 +191,12 @@ STUDIES: dict[str, Study] = {
               for dataset in ("cifar10", "mnist", "fashion_mnist") for rule in ("mf", "bp", "fa", "dfa")
               for lr in (3e-4, 1e-3, 3e-3, 1e-2)),
         quick=dict(epochs=1, train_images=1_000, validation_images=1_000)),
+    "mono-cnn-standardised-rates": Study(
+        "The same trials for Mono-Forward and backprop, on inputs standardised by channel",
+        tuple(race(rule, dataset, True, lr=lr, standardise=True, epochs=5, train_images=10_000, validation_images=5_000,
+                   splits=["validation"])
+              for dataset in ("cifar10", "mnist", "fashion_mnist") for rule in ("mf", "bp") for lr in (3e-4, 1e-3, 3e-3, 1e-2)),
+        quick=dict(epochs=1, train_images=1_000, validation_images=1_000)),
     "mono-mlp-long-rates": Study(
         "Mono-Forward and backprop, MLP: the learning rate once more, at 40 epochs on all images, validation",
         tuple(race(rule, dataset, lr=lr, epochs=40, splits=["validation"]) for dataset in ("fashion_mnist", "mnist")
