@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fftools.blocks import NORMS, cnn, fan_out_weights, layer_norm, mlp, place_norm, rms_norm, unit_length
+from fftools.blocks import NORMS, Standardise, cnn, fan_out_weights, layer_norm, mlp, place_norm, rms_norm, unit_length
 
 
 def test_mlp_has_the_asked_widths():
@@ -18,6 +18,14 @@ def test_mlp_has_the_asked_widths():
 
 def test_mlp_without_bias():
     assert [name for name, _ in mlp([4, 3], bias=False).named_parameters()] == ["0.1.weight"]
+
+
+def test_standardise_takes_each_channel_by_itself():
+    images = torch.rand(50, 2, 4, 4, dtype=torch.float64) * torch.tensor([1.0, 0.2]).view(2, 1, 1)
+    found = Standardise(images.mean((0, 2, 3)).tolist(), images.std((0, 2, 3)).tolist())(images)
+    torch.testing.assert_close(found.mean((0, 2, 3)), torch.zeros(2).double(), atol=1e-6, rtol=0)
+    torch.testing.assert_close(found.std((0, 2, 3)), torch.ones(2).double())
+    assert not list(Standardise([0.5], [0.2]).parameters()), "nothing to learn"
 
 
 @pytest.mark.parametrize("widths", [[784], [], [784, 0], [784, 500, -1]])

@@ -372,3 +372,6 @@ def test_real_datasets(name, shape, sizes, first):
     assert (len(found.train), len(found.validation), len(found.test)) == sizes
     assert found.train.labels[:5].tolist() == first
     assert torch.bincount(found.test.labels).min() > 800
+    pixels = (found.train + found.validation).images.double().div(255).transpose(0, 1).flatten(1)
+    for constant, measured in zip(data.STATISTICS[name], (pixels.mean(1), pixels.std(1))):
+        torch.testing.assert_close(torch.tensor(constant).double(), measured, atol=6e-5, rtol=0)

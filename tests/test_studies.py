@@ -78,6 +78,19 @@ def test_build_makes_what_is_described():
     assert isinstance(build(ff(label="hybrids")).label, Hybrids)
 
 
+@pytest.mark.parametrize("rule", ["mf", "bp", "fa", "dfa"])
+@pytest.mark.parametrize("convolutional", [False, True])
+def test_standardised_inputs_are_the_same_network_on_other_numbers(rule, convolutional):
+    images, learners = torch.rand(3, 3, 32, 32), []
+    for standardise in (False, True):
+        torch.manual_seed(0)
+        learners.append(build(race(rule, "cifar10", convolutional, lr=1e-3, standardise=standardise)))
+    plain, scaled = learners
+    mean, std = (torch.tensor(numbers).view(-1, 1, 1) for numbers in data.STATISTICS["cifar10"])
+    for a, b in zip(plain.activations((images - mean) / std), scaled.activations(images)):
+        torch.testing.assert_close(a, b)
+
+
 def test_a_run_gives_a_record_and_is_not_made_twice(trained):
     config = ff({"negatives": "hard"}, **TINY)
     found = run("tiny", config, 0, "quick", progress=False)
