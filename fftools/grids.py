@@ -63,8 +63,8 @@ SLOW, FAST = (1e-4, 3e-4, 1e-3, 3e-3), (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 MINIATURE = dict(train_images=2_000, validation_images=1_000, epochs=6, lr=1e-3, readout_epochs=4, validate_every=None)
 WIDTHS, KERNELS = (16, 32, 64, 128), (3, 5, 7)
 # How Mono-Forward's CNN sees moved images, and for how long.
-MOVED = (("cifar10", dict(epochs=40, shift=2, flip=True)), ("mnist", dict(epochs=20, shift=2, flip=False)),
-         ("fashion_mnist", dict(epochs=20, shift=2, flip=True)))
+MOVED = dict(cifar10=dict(epochs=40, shift=2, flip=True), mnist=dict(epochs=20, shift=2, flip=False),
+             fashion_mnist=dict(epochs=20, shift=2, flip=True))
 
 STUDIES: dict[str, Study] = {
     "article": Study("The article's network: [784, 512, 512], layer after layer on three batches of 20,000",
@@ -236,12 +236,18 @@ STUDIES: dict[str, Study] = {
         quick=dict(epochs=1, all_images=False, train_images=500)),
     "mono-cnn-augmented": Study(
         "Table 2 on images shifted and, but for digits, mirrored",
-        tuple(race(rule, dataset, True, **options, validate_every=2) for dataset, options in MOVED for rule in ("mf", "bp")),
+        tuple(race(rule, dataset, True, **options, validate_every=2)
+              for dataset, options in MOVED.items() for rule in ("mf", "bp")),
         quick=dict(epochs=1, train_images=500, validation_images=500)),
     "mono-cnn-augmented-final": Study(
         "The same on all images, the validation images too",
         tuple(race(rule, dataset, True, **options, all_images=True, splits=["test"])
-              for dataset, options in MOVED for rule in ("mf", "bp")),
+              for dataset, options in MOVED.items() for rule in ("mf", "bp")),
+        quick=dict(epochs=1, all_images=False, train_images=500)),
+    "mono-cnn-standardised": Study(
+        "The same on inputs standardised by channel",
+        tuple(race(rule, dataset, True, standardise=True, **MOVED[dataset], all_images=True, splits=["test"])
+              for kind, dataset in RATES if kind == "cnn-standardised" for rule in ("mf", "bp")),
         quick=dict(epochs=1, all_images=False, train_images=500)),
     "mono-cnn-choices": Study(
         "Mono-Forward CNN on CIFAR-10, 10,000 images, 5 epochs: depth, pooling, what M reads, shifted images; validation",
