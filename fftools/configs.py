@@ -1,4 +1,21 @@
-"""Configurations of single runs: each function gives the best or the paper's own, but for the changes one asks for."""
+"""What a study is, and configurations of single runs, each the best or the paper's own but for the changes one asks for."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study asks, its configurations at full scale, and what `quick` changes in each of them."""
+
+    about: str
+    configs: tuple[dict, ...]
+    quick: dict
+
+    def grid(self, profile: str) -> list[dict]:
+        """The configurations of a profile, "quick" or "full"."""
+        if profile not in ("quick", "full"):
+            raise ValueError(f'profile must be "quick" or "full"; got {profile!r}')
+        return [{**config, **(self.quick if profile == "quick" else {})} for config in self.configs]
 
 
 def ff(network: dict | None = None, **changes) -> dict:
@@ -57,15 +74,21 @@ TOLD_APART = dict(loss="symmetric", temperature=100.0)  # positive and negative 
 HELPED = TOLD_APART | dict(negatives_each=3)
 
 
-def strided(width: int, channels: int = 1) -> dict:
-    """Three blocks of so many filters 7×7, each of which halves the edges of its map: less work than unpadded ones."""
-    return dict(channels=channels, widths=[width] * 3, kernel=7, padding="same", stride=2)
+def strided(*widths: int, kernel: int = 7, channels: int = 1) -> dict:
+    """Padded blocks, each of which halves the edges of its map: less work than unpadded ones."""
+    return dict(channels=channels, widths=list(widths), kernel=kernel, padding="same", stride=2)
 
 
 def together(network: dict | None = None, labels: dict | None = None, **changes) -> dict:
     """A trial of the ideas that helped, in one network: 3 epochs of 20,000 shifted images, too many to be learned by heart."""
-    base = dict(train_images=20_000, epochs=3, shift=1, blocks=strided(64))
+    base = dict(train_images=20_000, epochs=3, shift=1, blocks=strided(64, 64, 64))
     return idea(HELPED | (network or {}), labels, **base | changes)
+
+
+def in_colour(network: dict | None = None, labels: dict | None = None, **changes) -> dict:
+    """The same trial on CIFAR-10, its images shifted by two pixels and mirrored."""
+    base = dict(dataset="cifar10", shift=2, flip=True, blocks=strided(64, 64, 64, channels=3))
+    return together(network, labels, **base | changes)
 
 
 def beyond(dataset: str, rule: str = "ff", width: int = 64, epochs: int = 30, **changes) -> dict:
@@ -75,7 +98,7 @@ def beyond(dataset: str, rule: str = "ff", width: int = 64, epochs: int = 30, **
     """
     colour, classes = dataset.startswith("cifar"), dict(classes=100) if dataset == "cifar100" else {}
     base = dict(dataset=dataset, epochs=epochs, shift=2 if colour else 1, flip=dataset != "mnist", lr=1e-3, validate_every=2,
-                blocks=strided(width, 3 if colour else 1)) | changes
+                blocks=strided(width, width, width, channels=3 if colour else 1)) | changes
     if rule == "bp":
         return bp_cnn(**base, network=classes)
     waves = classes | dict(set=2, colours=True) if classes else {}

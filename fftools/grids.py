@@ -1,15 +1,11 @@
 """The studies by name: which configurations each of them runs, at full scale and as a quick miniature."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 from fftools.configs import (
     ARTICLE,
     HELPED,
-    RATES,
-    TABLE_RATES,
     THROUGH,
     TOLD_APART,
+    Study,
     beyond,
     bp,
     bp_cnn,
@@ -18,53 +14,19 @@ from fftools.configs import (
     ff,
     ff_cnn,
     idea,
-    race,
+    in_colour,
     searched,
     stack,
     strided,
-    table,
     together,
     unsupervised,
 )
+from fftools.races import RACES
 
-
-@dataclass(frozen=True)
-class Study:
-    """What a study asks, its configurations at full scale, and what `quick` changes in each of them."""
-
-    about: str
-    configs: tuple[dict, ...]
-    quick: dict
-
-    def grid(self, profile: str) -> list[dict]:
-        """The configurations of a profile, "quick" or "full"."""
-        if profile not in ("quick", "full"):
-            raise ValueError(f'profile must be "quick" or "full"; got {profile!r}')
-        return [{**config, **(self.quick if profile == "quick" else {})} for config in self.configs]
-
-
-def races(kind: str, lengths: tuple[int, ...], datasets: tuple[str, ...]) -> tuple[dict, ...]:
-    """Every rule at its rate on each dataset whose rates are chosen, for so many epochs each."""
-    return tuple(race(rule, dataset, kind == "cnn", epochs=epochs, validate_every=1)
-                 for dataset in datasets for epochs in lengths
-                 for rule in RATES.get((kind, "cifar10" if dataset == "cifar100" else dataset), ()))
-
-
-def tuned(dataset: str, form: str | None, rates: tuple[float, ...], **changes) -> Iterator[dict]:
-    """As many trials for each rule: its rate, or a logistic regression's strength. (It reads the bag of words only.)"""
-    yield from (table(rule, dataset, form, lr=lr, **changes) for rule in ("mf", "bp") for lr in rates)
-    if form != "ids":
-        yield from (table("logistic", dataset, form, strength=strength, **changes) for strength in (1e-3, 0.01, 0.1, 1.0, 10.0))
-
-
-FILTERS = [64, 128, 256, 512]
-SLOW, FAST = (1e-4, 3e-4, 1e-3, 3e-3), (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 # What a miniature of the search changes: 240 steps of 50 images.
 MINIATURE = dict(train_images=2_000, validation_images=1_000, epochs=6, lr=1e-3, readout_epochs=4, validate_every=None)
 WIDTHS, KERNELS = (16, 32, 64, 128), (3, 5, 7)
-# How Mono-Forward's CNN sees moved images, and for how long.
-MOVED = dict(cifar10=dict(epochs=40, shift=2, flip=True), mnist=dict(epochs=20, shift=2, flip=False),
-             fashion_mnist=dict(epochs=20, shift=2, flip=True))
+SMALL, LARGE = (strided(*widths, kernel=5, channels=3) for widths in ((32, 64, 128), (64, 128, 256)))
 
 STUDIES: dict[str, Study] = {
     "article": Study("The article's network: [784, 512, 512], layer after layer on three batches of 20,000",
@@ -162,16 +124,22 @@ STUDIES: dict[str, Study] = {
          idea(labels=dict(strength=0.5), strengths=[0.2, 0.5]), idea(blocks=dict(channels=1, widths=[32] * 4, kernel=5)),
          idea(blocks=dict(channels=1, widths=[64] * 3, kernel=7)),
          idea(blocks=dict(channels=1, widths=[32] * 3, kernel=7, padding="same", pool=["max", None, None])),
-         idea(blocks=strided(64))),
+         idea(blocks=strided(64, 64, 64))),
         quick=dict(epochs=2, train_images=2_000, validation_images=1_000)),
     "ff-cnn-together": Study(
         "The ideas that helped, together, and what may still be changed: 3 epochs of 20,000 shifted images, validation",
         (together(), together(dict(first_loss=0, first_judge=0)),
          together(dict(temperature=30.0)), together(dict(temperature=300.0)), together(dict(negatives_each=9)),
          together(labels=dict(strength=0.2)), together(labels=dict(strength=0.5)), together(lr=3e-3),
-         together(blocks=dict(channels=1, widths=[64] * 3, kernel=5, padding="same", stride=2)),
-         together(blocks=dict(channels=1, widths=[64] * 4, kernel=7, padding="same", stride=2)),
-         together(blocks=dict(channels=1, widths=[32, 64, 128], kernel=7, padding="same", stride=2))),
+         together(blocks=strided(64, 64, 64, kernel=5)), together(blocks=strided(64, 64, 64, 64)),
+         together(blocks=strided(32, 64, 128))),
+        quick=dict(epochs=2, train_images=2_000, validation_images=1_000)),
+    "ff-cnn-colour": Study(
+        "What may be changed for CIFAR-10: 3 epochs of 20,000 shifted and mirrored images, validation",
+        (in_colour(blocks=SMALL), in_colour(blocks=strided(32, 64, 128, channels=3)), in_colour(),
+         in_colour(dict(temperature=300.0), dict(strength=0.2), blocks=SMALL), in_colour(dict(negatives_each=9), blocks=SMALL),
+         in_colour(blocks=LARGE), in_colour(dict(temperature=300.0), blocks=SMALL),
+         in_colour(labels=dict(strength=0.2), blocks=SMALL), in_colour(lr=3e-3, blocks=SMALL)),
         quick=dict(epochs=2, train_images=2_000, validation_images=1_000)),
     "ff-cnn-beyond": Study(
         "The ideas that helped, on all images of four datasets, and backprop on the same blocks for as many epochs",
@@ -182,105 +150,6 @@ STUDIES: dict[str, Study] = {
         "The same with 128 and 256 filters and for 100 epochs (for a GPU)",
         tuple(beyond(dataset, rule, width, epochs=100) for dataset in ("mnist", "fashion_mnist", "cifar10", "cifar100")
               for width in (128, 256) for rule in ("ff", "bp")), quick=dict(epochs=1, train_images=1_000)),
-    "mono-mlp-rates": Study(
-        "Mono-Forward and its rivals, MLP: each rule's learning rate on each dataset, 20,000 images, 10 epochs, validation",
-        tuple(race(rule, dataset, lr=lr, epochs=10, train_images=20_000, splits=["validation"])
-              for dataset, rates in (("mnist", FAST), ("fashion_mnist", FAST), ("cifar10", (*SLOW, 3e-5)))
-              for rule in ("mf", "bp", "fa", "dfa", "ff") for lr in rates),
-        quick=dict(epochs=2, train_images=2_000)),
-    "mono-cnn-rates": Study(
-        "Mono-Forward and its rivals, CNN: each rule's learning rate on each dataset, 10,000 images, 5 epochs, validation",
-        tuple(race(rule, dataset, True, lr=lr, epochs=5, train_images=10_000, validation_images=5_000, splits=["validation"])
-              for dataset in ("cifar10", "mnist", "fashion_mnist") for rule in ("mf", "bp", "fa", "dfa")
-              for lr in (3e-4, 1e-3, 3e-3, 1e-2)),
-        quick=dict(epochs=1, train_images=1_000, validation_images=1_000)),
-    "mono-cnn-standardised-rates": Study(
-        "The same trials for Mono-Forward and backprop, on inputs standardised by channel",
-        tuple(race(rule, dataset, True, lr=lr, standardise=True, epochs=5, train_images=10_000, validation_images=5_000,
-                   splits=["validation"])
-              for dataset in ("cifar10", "mnist", "fashion_mnist") for rule in ("mf", "bp") for lr in (3e-4, 1e-3, 3e-3, 1e-2)),
-        quick=dict(epochs=1, train_images=1_000, validation_images=1_000)),
-    "mono-mlp-long-rates": Study(
-        "Mono-Forward and backprop, MLP: the learning rate once more, at 40 epochs on all images, validation",
-        tuple(race(rule, dataset, lr=lr, epochs=40, splits=["validation"]) for dataset in ("fashion_mnist", "mnist")
-              for rule in ("mf", "bp") for lr in FAST[:4]), quick=dict(epochs=2, train_images=2_000)),
-    "mono-mlp": Study(
-        "Table 3: Mono-Forward and its rivals, MLP, for 10 epochs each and for 40",
-        races("mlp", (10, 40), ("mnist", "fashion_mnist", "cifar10")), quick=dict(train_images=1_000, validation_images=1_000)),
-    "mono-mlp-final": Study(
-        "Table 3 once more: 40 epochs on all 60,000 (CIFAR-10: 50,000) images, the validation images too, as the paper has it",
-        tuple(race(rule, dataset, epochs=40, all_images=True, splits=["test"])
-              for dataset in ("fashion_mnist", "mnist", "cifar10") for rule in ("mf", "bp")),
-        quick=dict(epochs=2, all_images=False, train_images=1_000)),
-    "mono-mlp-standardised-rates": Study(
-        "The learning rate once more on inputs standardised by channel, MLP, 20,000 images, 10 epochs, validation",
-        tuple(race(rule, dataset, lr=lr, standardise=True, epochs=10, train_images=20_000, splits=["validation"])
-              for dataset in ("cifar10", "mnist", "fashion_mnist") for rule in ("mf", "bp") for lr in (*SLOW, 3e-5)),
-        quick=dict(epochs=2, train_images=2_000)),
-    "mono-mlp-standardised": Study(
-        "Table 3 on standardised inputs: 20 epochs on all images",
-        tuple(race(rule, dataset, standardise=True, epochs=20, all_images=True, splits=["test"])
-              for kind, dataset in RATES if kind == "mlp-standardised" for rule in ("mf", "bp")),
-        quick=dict(epochs=2, all_images=False, train_images=1_000)),
-    "mono-mlp-depth": Study(
-        "Table 1: two and three hidden layers of 1000, Mono-Forward and backprop, MNIST",
-        tuple(race(rule, "mnist", widths=[784] + [1000] * depth, epochs=10, validate_every=1)
-              for depth in (2, 3) for rule in ("mf", "bp")), quick=dict(train_images=1_000, validation_images=1_000)),
-    "mono-cnn": Study(
-        "Table 2: Mono-Forward and its rivals, CNN, for 5 epochs each and for 20",
-        races("cnn", (5, 20), ("cifar10", "mnist", "fashion_mnist")), quick=dict(train_images=500, validation_images=500)),
-    "mono-cnn-final": Study(
-        "Table 2 once more: 20 epochs on all images, the validation images too, as the paper has it",
-        tuple(race(rule, dataset, True, epochs=20, all_images=True, splits=["test"])
-              for kind, dataset in RATES if kind == "cnn" for rule in ("mf", "bp")),
-        quick=dict(epochs=1, all_images=False, train_images=500)),
-    "mono-cnn-augmented": Study(
-        "Table 2 on images shifted and, but for digits, mirrored",
-        tuple(race(rule, dataset, True, **options, validate_every=2)
-              for dataset, options in MOVED.items() for rule in ("mf", "bp")),
-        quick=dict(epochs=1, train_images=500, validation_images=500)),
-    "mono-cnn-augmented-final": Study(
-        "The same on all images, the validation images too",
-        tuple(race(rule, dataset, True, **options, all_images=True, splits=["test"])
-              for dataset, options in MOVED.items() for rule in ("mf", "bp")),
-        quick=dict(epochs=1, all_images=False, train_images=500)),
-    "mono-cnn-standardised": Study(
-        "The same on inputs standardised by channel",
-        tuple(race(rule, dataset, True, standardise=True, **MOVED[dataset], all_images=True, splits=["test"])
-              for kind, dataset in RATES if kind == "cnn-standardised" for rule in ("mf", "bp")),
-        quick=dict(epochs=1, all_images=False, train_images=500)),
-    "mono-cnn-choices": Study(
-        "Mono-Forward CNN on CIFAR-10, 10,000 images, 5 epochs: depth, pooling, what M reads, shifted images; validation",
-        tuple(race("mf", "cifar10", True, places and dict(places=places), lr=1e-3, epochs=5, train_images=10_000, shift=shift,
-                   blocks=dict(channels=3, widths=widths, kernel=3, padding="same", pool=pool), validation_images=5_000,
-                   splits=["validation"])
-              for widths, pool, places, shift in (
-                  *((FILTERS[:depth], "average", None, 0) for depth in (4, 3, 2)), (FILTERS, "max", None, 0),
-                  *((FILTERS, "average", places, 0) for places in (1, 2, 4)), (FILTERS, "average", None, 2))),
-        quick=dict(epochs=1, train_images=500, validation_images=500)),
-    "mono-mlp-cifar100": Study(
-        "Table 3, CIFAR-100: as `mono-mlp`, at CIFAR-10's rates",
-        races("mlp", (10, 40), ("cifar100",)), quick=dict(train_images=1_000, validation_images=1_000)),
-    "mono-cnn-cifar100": Study(
-        "Table 2, CIFAR-100: as `mono-cnn`, at CIFAR-10's rates",
-        races("cnn", (5, 20), ("cifar100",)), quick=dict(train_images=500, validation_images=500)),
-    "mono-mlp-convergence": Study(
-        "Figures 4 and 5: error after each epoch of 2, 4 and 8 layers of 1000, 10,000 images of MNIST, validation",
-        tuple(race(rule, "mnist", widths=[784] + [1000] * depth, batch_size=256, lr=1e-3, epochs=10, train_images=10_000,
-                   validate_every=1, splits=["validation"]) for depth in (4, 2, 8) for rule in ("mf", "bp")),
-        quick=dict(train_images=1_000, validation_images=1_000)),
     "bp-mlp": Study("The control: backpropagation through the same blocks, with and without shifts",
                     (bp(shift=1), bp()), quick=dict(epochs=3, train_images=10_000)),
-    "mono-tables-rates": Study(
-        "Table 6: each rule's rate on tables and texts, on validation data",
-        (*tuned("breast_cancer", None, FAST, splits=["validation"]),
-         *tuned("imdb", "bag", (1e-5, 3e-5, *SLOW[:3]), splits=["validation"]),
-         *tuned("imdb", "ids", (*FAST[1:], 3e-2), splits=["validation"])), quick=dict(epochs=2, train_images=300)),
-    "mono-tables": Study(
-        "Table 6: Mono-Forward, backprop and logistic regression on breast cancer (a seed is a fold) and film reviews",
-        tuple(table(rule, *data) for data, rates in TABLE_RATES.items() for rule in rates),
-        quick=dict(epochs=2, train_images=300)),
-    "mono-santander": Study(
-        "Table 6: Santander's table, which the reader brings, at several rates; the best is chosen on validation data",
-        tuple(tuned("santander", None, (*SLOW, 1e-2))), quick=dict(epochs=1, train_images=1_000)),
-}
+} | RACES

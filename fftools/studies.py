@@ -30,7 +30,6 @@ from fftools.readout import LinearReadout, Scores, accuracy, predict, resolve_pr
 SCHEMES = {"pixels": labels.Pixels, "hybrids": Hybrids, "fourier": labels.Fourier, "morphology": labels.Morphology}
 RULES = {"bp": Backprop, "fa": FeedbackAlignment, "dfa": DirectFeedbackAlignment, "mf": MonoForward}
 WATCHED = 2_000  # validation images on which a long run is watched; its verdict comes from all of them
-(MNIST_MEAN,), (MNIST_STD,) = data.STATISTICS["mnist"]  # the article's code family standardises its images
 
 
 def run_study(name: str, profile: str = "quick", seeds: int = 1, workers: int = 1, budget: float | None = None,
@@ -217,8 +216,10 @@ def _article(config, seed, dataset, path, progress, deadline):
     """Three batches of the 60,000 training images; nothing is chosen, so validation images are trained on too."""
     everything = dataset.train + dataset.validation
     order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(seed))
-    learner = ForwardForward(mlp(config["widths"]), labels.Pixels(on=(1 - MNIST_MEAN) / MNIST_STD), **config["network"])
-    learner.to(everything.labels.device)
+    standardise = Standardise(*data.STATISTICS["mnist"])  # as the article's code family does, before a label is written in
+    label = labels.Pixels(on=standardise(torch.ones(1)).item())
+    learner = ForwardForward(mlp(config["widths"]), label, **config["network"]).to(everything.labels.device)
+    standardise.to(everything.labels.device)
     fused = everything.labels.device.type != "mps"
     optimizers = [torch.optim.Adam(block.parameters(), lr=config["lr"], fused=fused) for block in learner.blocks]
     history, scores = [], lambda images: learner.scores(standardise(images))
@@ -243,7 +244,3 @@ def _article(config, seed, dataset, path, progress, deadline):
     metrics["test_error_without_first"] = 1 - accuracy(scores, dataset.test)
     return metrics, {"loss": [[block[::10] for block in batch] for batch in history]}
 
-
-def standardise(images):
-    """Float images in [0, 1] to mean 0 and standard deviation 1 over MNIST, as the article feeds them."""
-    return (images - MNIST_MEAN) / MNIST_STD
