@@ -136,7 +136,8 @@ STUDIES: dict[str, Study] = {
         quick=dict(epochs=2, train_images=2_000, validation_images=1_000)),
     "ff-cnn-colour": Study(
         "What may be changed for CIFAR-10: 3 epochs of 20,000 shifted and mirrored images, validation",
-        (in_colour(blocks=SMALL), in_colour(blocks=strided(32, 64, 128, channels=3)), in_colour(),
+        (in_colour(), in_colour(blocks=strided(32, 64, 128, channels=3)), in_colour(blocks=SMALL),
+         in_colour(blocks=SMALL, standardise=True),
          in_colour(dict(temperature=300.0), dict(strength=0.2), blocks=SMALL), in_colour(dict(negatives_each=9), blocks=SMALL),
          in_colour(blocks=LARGE), in_colour(dict(temperature=300.0), blocks=SMALL),
          in_colour(labels=dict(strength=0.2), blocks=SMALL), in_colour(lr=3e-3, blocks=SMALL)),
