@@ -91,7 +91,7 @@ def in_colour(network: dict | None = None, labels: dict | None = None, **changes
     return together(network, labels, **base | changes)
 
 
-def beyond(dataset: str, rule: str = "ff", width: int = 64, epochs: int = 30, **changes) -> dict:
+def beyond(dataset: str, rule: str = "ff", width: int = 64, epochs: int = 30, network: dict | None = None, **changes) -> dict:
     """The ideas that helped, on all training images, shifted and (but for digits) mirrored; or backprop on the same blocks.
 
     A hundred classes get coloured waves: phases, which would have to tell them apart otherwise, are lost on a sliding window.
@@ -102,7 +102,7 @@ def beyond(dataset: str, rule: str = "ff", width: int = 64, epochs: int = 30, **
     if rule == "bp":
         return bp_cnn(**base, network=classes)
     waves = classes | dict(set=2, colours=True) if classes else {}
-    return ff_cnn(network=HELPED, labels=waves, **base)
+    return ff_cnn(network=HELPED | (network or {}), labels=waves, **base)
 
 
 THROUGH = dict(local=False)  # the other reading: the cumulative loss goes back through the whole stack

@@ -147,6 +147,10 @@ STUDIES: dict[str, Study] = {
         tuple(beyond(dataset, rule, epochs=epochs) for dataset, epochs in
               (("mnist", 30), ("fashion_mnist", 30), ("cifar10", 15), ("cifar100", 15)) for rule in ("ff", "bp")),
         quick=dict(epochs=1, train_images=1_000)),
+    "ff-cnn-beyond-colour": Study(
+        "What the trials on CIFAR-10 found best, on all its images, and backprop on the same blocks for as many epochs",
+        tuple(beyond("cifar10", rule, epochs=30, network=dict(negatives_each=9), blocks=SMALL) for rule in ("ff", "bp")),
+        quick=dict(epochs=1, train_images=1_000)),
     "ff-cnn-beyond-wide": Study(
         "The same with 128 and 256 filters and for 100 epochs (for a GPU)",
         tuple(beyond(dataset, rule, width, epochs=100) for dataset in ("mnist", "fashion_mnist", "cifar10", "cifar100")
