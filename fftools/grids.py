@@ -140,7 +140,8 @@ STUDIES: dict[str, Study] = {
          in_colour(blocks=SMALL, standardise=True),
          in_colour(dict(temperature=300.0), dict(strength=0.2), blocks=SMALL), in_colour(dict(negatives_each=9), blocks=SMALL),
          in_colour(blocks=LARGE), in_colour(dict(temperature=300.0), blocks=SMALL),
-         in_colour(labels=dict(strength=0.2), blocks=SMALL), in_colour(lr=3e-3, blocks=SMALL), in_colour(lr=3e-4, blocks=SMALL)),
+         in_colour(labels=dict(strength=0.2), blocks=SMALL),
+         *(in_colour(lr=lr, blocks=SMALL) for lr in (3e-3, 3e-4))),
         quick=dict(epochs=2, train_images=2_000, validation_images=1_000)),
     "ff-cnn-beyond": Study(
         "The ideas that helped, on all images of four datasets, and backprop on the same blocks for as many epochs",
@@ -149,7 +150,7 @@ STUDIES: dict[str, Study] = {
         quick=dict(epochs=1, train_images=1_000)),
     "ff-cnn-beyond-colour": Study(
         "What the trials on CIFAR-10 found best, on all its images, and backprop on the same blocks for as many epochs",
-        tuple(beyond("cifar10", rule, epochs=30, network=dict(negatives_each=9), blocks=SMALL) for rule in ("ff", "bp")),
+        tuple(beyond("cifar10", rule, epochs=25, network=dict(negatives_each=9), blocks=SMALL) for rule in ("ff", "bp")),
         quick=dict(epochs=1, train_images=1_000)),
     "ff-cnn-beyond-wide": Study(
         "The same with 128 and 256 filters and for 100 epochs (for a GPU)",
