@@ -243,4 +243,3 @@ def _article(config, seed, dataset, path, progress, deadline):
     learner.first_judge = 1  # the article's variant: the first layer has no say
     metrics["test_error_without_first"] = 1 - accuracy(scores, dataset.test)
     return metrics, {"loss": [[block[::10] for block in batch] for batch in history]}
-
