@@ -150,7 +150,8 @@ STUDIES: dict[str, Study] = {
         quick=dict(epochs=1, train_images=1_000)),
     "ff-cnn-beyond-colour": Study(
         "What the trials on CIFAR-10 found best, on all its images, and backprop on the same blocks for as many epochs",
-        tuple(beyond("cifar10", rule, epochs=25, network=dict(negatives_each=9), blocks=SMALL) for rule in ("ff", "bp")),
+        tuple(beyond("cifar10", rule, epochs=epochs, network=dict(negatives_each=9), blocks=SMALL)
+              for epochs in (25, 40) for rule in ("ff", "bp")),
         quick=dict(epochs=1, train_images=1_000)),
     "ff-cnn-beyond-wide": Study(
         "The same with 128 and 256 filters and for 100 epochs (for a GPU)",
