@@ -19,9 +19,8 @@ import time
 
 import torch
 from torch.nn.functional import layer_norm, softplus
-from torch.utils.flop_counter import FlopCounterMode
 
-from fftools import data
+from fftools import data, measure
 from fftools.blocks import cnn
 from fftools.data import to_float
 from fftools.fit import fit
@@ -51,9 +50,9 @@ def plain_step(blocks, scheme, optimizer, images, labels) -> None:
 def ours(learner, train, steps: int) -> float:
     """Seconds per step of `fit`, after an epoch in which it sets itself up."""
     ticks = []
-    fit(learner, train[: steps * BATCH], epochs=2, batch_size=BATCH, lr=LR, cooldown=False,
-        on_epoch=lambda *_: ticks.append(time.perf_counter()))
-    return (ticks[-1] - ticks[1]) / steps
+    part = train[: steps * BATCH]
+    fit(learner, part, epochs=2, batch_size=BATCH, lr=LR, cooldown=False, on_epoch=lambda *_: ticks.append(time.perf_counter()))
+    return (ticks[-1] - ticks[1]) / (len(part) // BATCH)
 
 
 def plain(blocks, scheme, train, steps: int) -> float:
@@ -63,28 +62,26 @@ def plain(blocks, scheme, train, steps: int) -> float:
     started = time.perf_counter()
     for images, labels in batches:
         plain_step(blocks, scheme, optimizer, images, labels)
-    _wait(train.labels.device)
+    measure.wait(train.labels.device)
     return (time.perf_counter() - started) / len(batches)
 
 
-def flops(learner, images, labels) -> int:
-    """Floating-point operations of one step, as PyTorch counts them."""
-    with FlopCounterMode(display=False) as counter:
-        for loss in learner.local_losses(images, labels):
-            loss.backward()
+def learn(learner, images, labels) -> None:
+    """One step but for the optimizer."""
+    for loss in learner.local_losses(images, labels):
+        loss.backward()
     learner.zero_grad()
-    return counter.get_total_flops()
 
 
 def matmul_rate(device, precision: str, size: int) -> float:
     """Operations per second in square matrix products: the best of five turns."""
     left, right = torch.randn(2, size, size, device=device).to(torch.bfloat16 if precision == "bf16" else torch.float32)
     best = float("inf")
-    for _ in range(6):  # the first one warms up and is never the best
+    for _ in range(6):  # the first one warms up
         started = time.perf_counter()
         for _ in range(5):
             left @ right
-        _wait(device)
+        measure.wait(device)
         best = min(best, (time.perf_counter() - started) / 5)
     return 2 * size**3 / best
 
@@ -96,11 +93,6 @@ def compare(learner, blocks, images, labels) -> None:
         assert torch.allclose(found, expected, rtol=1e-4), f"not the same rule: {found.item()} and {expected.item()}"
 
 
-def _wait(device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--width", type=int, default=32)
@@ -110,8 +102,8 @@ def main() -> None:
     options.add_argument("--device", default="auto")
     chosen = options.parse_args()
     device = data.pick_device(chosen.device)
-    train = data.load("mnist", device, fallback="digits").train
-    precision = resolve_precision("auto", device)
+    dataset = data.load("mnist", device, fallback="digits")
+    train, precision = dataset.train, resolve_precision("auto", device)
     torch.manual_seed(0)
     build = lambda: cnn(1, [chosen.width] * 3, chosen.kernel).to(device)
     learner = ForwardForward(build(), Fourier(), norm="layer", first_loss=1, first_judge=1)
@@ -120,7 +112,8 @@ def main() -> None:
     compare(learner, blocks, images, labels)
 
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    print(f"{where}; torch {torch.__version__}; 3 × {chosen.width} filters {chosen.kernel}×{chosen.kernel}, batch {BATCH}; "
+    print(f"{where}; torch {torch.__version__}; 3 × {chosen.width} filters {chosen.kernel}×{chosen.kernel} on "
+          f"{dataset.name}, batch {BATCH}; "
           f"ours in {precision}, plain in float32")
     ours(learner, train, 5), plain(blocks, learner.label, train, 5)  # warm up
     turns = [(ours(learner, train, chosen.steps), plain(blocks, learner.label, train, chosen.steps))
@@ -129,7 +122,7 @@ def main() -> None:
     ratios = sorted(slow / fast for fast, slow in turns)
     rate = matmul_rate(device, precision, 8192 if device.type == "cuda" else 2048)
     with precision_context(precision, device):
-        count = flops(learner, images, labels)
+        count = measure.operations(lambda: learn(learner, images, labels))
     print(f"plain  {slow * 1e3:8.2f} ms a step\nours   {fast * 1e3:8.2f} ms a step\n"
           f"ratio  {statistics.median(ratios):8.2f}   ({ratios[0]:.2f} to {ratios[-1]:.2f} over {chosen.turns} turns)\n"
           f"{count / 1e9:.2f} GFLOP a step: {count / fast / 1e9:.0f} GFLOP/s, {count / fast / rate:.0%} of the "

@@ -1,12 +1,13 @@
 """Mono-Forward's training step against the plain one: same network, same batch, same rule, in one run.
 
-    python benchmarks/mono_forward_step.py        (seconds on two cores; --network cnn takes a minute)
+    python benchmarks/mono_forward_step.py        (seconds on two cores; --network cnn takes a minute; --batch 2000)
 
 ours     `fftools.fit`'s step: bf16 where the hardware has it, fused Adam, memory kept between steps, a captured CUDA
          graph on a GPU
 plain    float32 and eager, as one would write it down: every layer with a PyTorch Adam of its own
 
-The MLP is the paper's 2×1000 on MNIST, the CNN its 64-128-256-512 on images of CIFAR's size; batches of 128 images.
+The MLP is the paper's 2×1000 on MNIST, the CNN its 64-128-256-512 on images of CIFAR's size; batches of 128 images, or as
+many as asked: the larger the batch, the more of a step is matrix products.
 Their losses are compared before anything is timed. The two take turns; the ratio is the median over the turns. Without
 MNIST the MLP sees scikit-learn's digits; the CNN sees random bytes, since nothing is learned here.
 """
@@ -18,14 +19,14 @@ import time
 import torch
 from torch.nn.functional import cross_entropy
 
-from fftools import data
+from fftools import data, measure
 from fftools.blocks import cnn, mlp
 from fftools.data import Split
 from fftools.fit import fit
 from fftools.mono_forward import MonoForward
 from fftools.readout import resolve_precision
 
-BATCH, LR = 128, 1e-3
+LR = 1e-3
 NETWORKS = {"mlp": lambda: mlp([784, 1000, 1000], bias=False),
             "cnn": lambda: cnn(3, [64, 128, 256, 512], 3, padding="same", pool="average")}
 
@@ -38,26 +39,26 @@ def plain_losses(blocks, matrices, images, labels):
         yield cross_entropy(x.flatten(1) @ matrix.T, labels)
 
 
-def ours(learner, train, steps: int) -> float:
+def ours(learner, train, batch: int) -> float:
     """Seconds per step of `fit`, after an epoch in which it sets itself up."""
     ticks = []
-    fit(learner, train[: steps * BATCH], epochs=2, batch_size=BATCH, lr=LR, cooldown=False,
+    fit(learner, train, epochs=2, batch_size=batch, lr=LR, cooldown=False,
         on_epoch=lambda *_: ticks.append(time.perf_counter()))
-    return (ticks[-1] - ticks[1]) / steps
+    return (ticks[-1] - ticks[1]) / (len(train) // batch)
 
 
-def plain(blocks, matrices, train, steps: int) -> float:
+def plain(blocks, matrices, train, batch: int) -> float:
     """Seconds per step of the plain way, on the same images."""
     optimizers = [torch.optim.Adam([*block.parameters(), matrix], lr=LR, foreach=False, fused=False)
                   for block, matrix in zip(blocks, matrices)]
-    batches = list(train[: steps * BATCH].batches(BATCH, torch.Generator().manual_seed(0)))
+    batches = list(train.batches(batch, torch.Generator().manual_seed(0)))
     started = time.perf_counter()
     for images, labels in batches:
         for optimizer, loss in zip(optimizers, plain_losses(blocks, matrices, images, labels)):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    _wait(train.labels.device)
+    measure.wait(train.labels.device)
     return (time.perf_counter() - started) / len(batches)
 
 
@@ -68,41 +69,40 @@ def compare(learner, blocks, matrices, images, labels) -> None:
         assert torch.allclose(found, expected, rtol=1e-4), f"not the same rule: {found.item()} and {expected.item()}"
 
 
-def training_images(network: str, device) -> Split:
+def training_images(network: str, count: int, device) -> tuple[str, Split]:
+    """Their name, and at most so many of them."""
     if network == "mlp":
-        return data.load("mnist", device, fallback="digits").train
+        found = data.load("mnist", device, fallback="digits")
+        return found.name, found.train[:count]
     generator = torch.Generator().manual_seed(0)
-    return Split(torch.randint(256, (5_000, 3, 32, 32), generator=generator).to(torch.uint8).to(device),
-                 torch.randint(10, (5_000,), generator=generator).to(device))
-
-
-def _wait(device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    return "random bytes", Split(torch.randint(256, (count, 3, 32, 32), generator=generator).to(torch.uint8).to(device),
+                                 torch.randint(10, (count,), generator=generator).to(device))
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--network", choices=NETWORKS, default="mlp")
+    options.add_argument("--batch", type=int, default=128, help="images in a batch")
     options.add_argument("--turns", type=int, default=7)
     options.add_argument("--steps", type=int, default=10, help="steps of each in a turn")
     options.add_argument("--device", default="auto")
     chosen = options.parse_args()
     device = data.pick_device(chosen.device)
-    train = training_images(chosen.network, device)
+    source, train = training_images(chosen.network, chosen.steps * chosen.batch, device)
     torch.manual_seed(0)
     learner, blocks = MonoForward(NETWORKS[chosen.network]()).to(device), NETWORKS[chosen.network]().to(device)
-    images, labels = train[:BATCH].floats(), train.labels[:BATCH]
+    images, labels = train[: chosen.batch].floats(), train.labels[: chosen.batch]
     learner.scores(images)  # the matrices learn their size
     blocks.load_state_dict(learner.blocks.state_dict())
     matrices = [projection.weight.detach().clone().requires_grad_() for projection in learner.projections]
     compare(learner, blocks, matrices, images, labels)
 
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    print(f"{where}; torch {torch.__version__}; {chosen.network}, batch {BATCH}; "
+    print(f"{where}; torch {torch.__version__}; {chosen.network} on {source}, batch {chosen.batch}; "
           f"ours in {resolve_precision('auto', device)}, plain in float32")
-    ours(learner, train, 3), plain(blocks, matrices, train, 3)  # warm up
-    turns = [(ours(learner, train, chosen.steps), plain(blocks, matrices, train, chosen.steps)) for _ in range(chosen.turns)]
+    few = train[: 3 * chosen.batch]
+    ours(learner, few, chosen.batch), plain(blocks, matrices, few, chosen.batch)  # warm up
+    turns = [(ours(learner, train, chosen.batch), plain(blocks, matrices, train, chosen.batch)) for _ in range(chosen.turns)]
     fast, slow = (statistics.median(column) for column in zip(*turns))
     ratios = sorted(slow / fast for fast, slow in turns)
     print(f"plain  {slow * 1e3:8.2f} ms a step\nours   {fast * 1e3:8.2f} ms a step\n"

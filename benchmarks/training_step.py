@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import MNIST
 from torchvision.transforms import ToTensor
 
-from fftools import data
+from fftools import data, measure
 from fftools.blocks import mlp
 from fftools.data import DataError, Split
 from fftools.fit import fit
@@ -107,7 +107,7 @@ def straightforward(layers, loader, steps: int, device) -> float:
         positive, negative = overlay(x, y), overlay(x, wrong_labels(y))
         for layer in layers:
             positive, negative = layer.learn(positive, negative)
-    _wait(device)
+    measure.wait(device)
     return (time.perf_counter() - started) / steps
 
 
@@ -130,7 +130,7 @@ def parts(learner, train: Split, steps: int, device) -> dict[str, float]:
 
     def lap(name):
         nonlocal last
-        _wait(device)
+        measure.wait(device)
         now = time.perf_counter()
         spent[name] += (now - last) / steps
         last = now
@@ -192,11 +192,6 @@ def hardware(device) -> str:
     able = torch.cpu.get_capabilities()
     units = "AMX" if able.get("amx_bf16") else "AVX-512 bf16" if able.get("avx512_bf16") else "no bf16"
     return f"{names[0] if names else platform.processor()}, {torch.get_num_threads()} threads, {units}"
-
-
-def _wait(device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def main() -> None:

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 from fftools import claims, cluster, data, pages, records, studies
-from fftools.fit import TrainingError
 
 
 def main() -> int:
@@ -34,7 +33,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         {"data": _data, "study": _study, "claims": _claims}[arguments.command](arguments)
-    except (data.DataError, TrainingError, ValueError) as error:
+    except (data.DataError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
@@ -55,6 +54,9 @@ def _study(arguments) -> None:
         print(studies.status().to_string(index=False))
         return
     if arguments.action == "run":
+        if (arguments.ray and arguments.workers > 1) or (arguments.gpus and not arguments.ray):
+            raise ValueError("--workers is for one machine and --gpus for Ray: got "
+                             f"--workers {arguments.workers}, --gpus {arguments.gpus:g}, --ray {arguments.ray or 'not'}")
         common = arguments.name, arguments.profile, arguments.seeds
         if arguments.ray:
             counts = cluster.run_study(*common, arguments.ray, arguments.gpus, arguments.budget)
@@ -69,12 +71,12 @@ def _claims(arguments) -> None:
         print(pages.all_claims())
         return
     root = records.folder().parent
-    for name, table in (("README.md", pages.front_claims()), ("book/reproduced.md", pages.all_claims())):
-        _replace(root / name, table)
     kept = root / "results" / "verdicts.json"
     before = json.loads(kept.read_text()) if kept.exists() else {}
     if worse := claims.worse(before):
         raise ValueError("\n".join(["these verdicts got worse; if that is right, edit results/verdicts.json by hand:", *worse]))
+    for name, table in (("README.md", pages.front_claims()), ("book/reproduced.md", pages.all_claims())):
+        _replace(root / name, table)
     records.write_json(kept, {claim.id: claim.verdict() for claim in claims.load()})
 
 
@@ -84,7 +86,7 @@ def _replace(path: Path, table: str) -> None:
     text = path.read_text("utf8")
     if not block.search(text):
         raise ValueError(f"{path} has no lines <!-- claims --> and <!-- /claims -->")
-    path.write_text(block.sub(lambda found: found[1] + table + found[2], text), "utf8")
+    records.write(path, block.sub(lambda found: found[1] + table + found[2], text))
 
 
 if __name__ == "__main__":

@@ -88,7 +88,8 @@ def fan_out_weights(blocks: nn.ModuleList) -> None:
     for module in blocks.modules():
         if isinstance(module, (nn.Linear, nn.Conv2d)):
             nn.init.normal_(module.weight, std=module.weight.shape[0] ** -0.5)
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 def unit_length(x: Tensor, eps: float = 1e-4) -> Tensor:

@@ -149,7 +149,7 @@ def ask(query: dict, profile: str) -> Found | None:
 def _over_seeds(kept: list[dict], metric: str) -> Found:
     values = [100 * value_of(record, metric) for record in kept]
     mean, sd = float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-    error = sd if len(values) > 1 else 100 * (mean / 100 * (1 - mean / 100) / _judged(kept[0]["config"], metric)) ** 0.5
+    error = sd if len(values) > 1 else 100 * (mean / 100 * (1 - mean / 100) / _judged(kept[0], metric)) ** 0.5
     return Found(mean, sd, error / len(values) ** 0.5, len(values), kept[0])
 
 
@@ -169,9 +169,12 @@ def _sign(query: dict) -> int:
     return -1 if query["metric"].endswith("error") else 1
 
 
-def _judged(config: dict, metric: str) -> int:
+def _judged(record: dict, metric: str) -> int:
     """How many answers a metric is the mean of."""
     name, *rest = metric.split()
+    config, counted = record["config"], record["history"].get("confusion", {}).get(name)
+    if counted and not rest:
+        return sum(map(sum, counted))
     images = config.get("validation_images", 10_000) if name.startswith("val") else 10_000
     if name == "discrimination":
         return 2 * min(WATCHED, config.get("validation_images", WATCHED))  # as positive and as negative data

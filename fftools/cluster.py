@@ -1,9 +1,10 @@
-"""The runs of a study on Ray, an engine for many machines (an optional extra: `pip install fftools[ray]`)."""
+"""The runs of a study on Ray, an engine for many machines (not among the requirements: `pip install 'ray>=2.40'`)."""
 
 import os
 import time
 
 import torch
+from filelock import Timeout
 from tqdm import tqdm
 
 from fftools import data, records, studies
@@ -20,12 +21,15 @@ def run_study(name: str, profile: str = "quick", seeds: int = 1, address: str = 
 
     A worker, on which `fftools` is installed, makes its run as any process does, checkpoint and lock included; the
     record travels back and is written here if no shared folder has it already. A run whose worker dies is given to
-    another one.
+    another one. Raises ValueError when seeds or budget are not positive, gpus is negative, or Ray is missing.
     """
+    studies.check_positive(seeds=seeds, budget=budget)
+    if gpus < 0:
+        raise ValueError(f"gpus must not be negative; got {gpus}")
     try:
         import ray
     except ImportError as error:
-        raise ValueError('this needs Ray: pip install fftools[ray]') from error
+        raise ValueError("this needs Ray: pip install 'ray>=2.40'") from error
     deadline = None if budget is None else time.time() + budget
     todo = [run for run in studies.runs(name, profile, seeds) if not records.path_of(name, *run).exists()]
     if not ray.is_initialized():
@@ -51,6 +55,8 @@ def _attempt(name, config, seed, profile, deadline) -> tuple[str, dict | None]:
     if deadline and time.time() >= deadline:
         return "unfinished", None
     try:
-        return "done", studies.run(name, config, seed, profile, progress=False, deadline=deadline)
+        return "done", studies.run(name, config, seed, profile, progress=False, deadline=deadline, wait=False)
+    except Timeout:
+        return "busy", None
     except OutOfTime:
         return "unfinished", None

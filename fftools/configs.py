@@ -135,7 +135,8 @@ RATES = {("mlp", "mnist"): dict(mf=3e-3, bp=3e-3, fa=1e-3, dfa=1e-3, ff=3e-3),
          ("mlp", "cifar10"): dict(mf=1e-3, bp=1e-4),
          ("mlp-standardised", "cifar10"): dict(mf=1e-3, bp=3e-4),
          ("cnn", "mnist"): dict(mf=1e-2, bp=1e-3), ("cnn", "fashion_mnist"): dict(mf=1e-2, bp=3e-3),
-         ("cnn", "cifar10"): dict(mf=3e-3, bp=1e-3), ("cnn-standardised", "cifar10"): dict(mf=1e-3, bp=1e-3)}
+         ("cnn", "cifar10"): dict(mf=3e-3, bp=1e-3), ("cnn-standardised", "cifar10"): dict(mf=1e-3, bp=1e-3),
+         ("cnn-standardised", "mnist"): dict(mf=1e-2, bp=3e-3), ("cnn-standardised", "fashion_mnist"): dict(mf=3e-3, bp=3e-3)}
 
 # The same for runs of so many epochs on all images, of those that `mono-mlp-long-rates` tried.
 LONG_RATES = {("mlp", "fashion_mnist", 40): dict(mf=1e-3, bp=3e-4)}
@@ -163,7 +164,7 @@ def table(rule: str, dataset: str, form: str | None = None, **changes) -> dict:
     """
     base = dict(rule=rule, dataset=dataset, splits=["validation", "test"]) | (dict(form=dict(form=form)) if form else {})
     if rule == "logistic":
-        return base | (changes or dict(strength=TABLE_RATES[dataset, form][rule]))
+        return base | (changes if "strength" in changes else dict(strength=TABLE_RATES[dataset, form][rule]) | changes)
     widths = {"breast_cancer": [30, 64, 64], "santander": [200, 128, 128],
               "imdb": [5_001, 64, 64, 64] if form == "ids" else [5_000, 128, 128]}[dataset]
     length = dict(epochs=40, batch_size=32) if dataset == "breast_cancer" else dict(epochs=6, batch_size=128)

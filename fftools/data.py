@@ -5,13 +5,14 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from filelock import FileLock
 from torch import Tensor
 
 TABLES = ("breast_cancer", "imdb", "santander")
@@ -162,8 +163,9 @@ def load(name: str, device: str | torch.device = "auto", fallback: str | None = 
     except DataError as error:
         if fallback is None:
             raise
-        _banner(name, fallback, error)
-        return load(fallback, device)
+        found = load(fallback, device)
+        _banner(name, found, error)
+        return found
 
 
 def _load(name: str, **options) -> Dataset:
@@ -175,11 +177,11 @@ def _load(name: str, **options) -> Dataset:
     return Dataset(name, train[:-held_out], train[-held_out:], Split(*test))
 
 
-def _banner(name: str, fallback: str, error: DataError) -> None:
+def _banner(name: str, found: Dataset, error: DataError) -> None:
     line = "!" * 100
     print(
-        f"{line}\n  {name} COULD NOT BE HAD. This page now runs on {fallback!r}: 1,797 small real digits.\n"
-        f"  Every number below belongs to {fallback!r}, not to {name}. Reason:\n  {error}\n{line}",
+        f"{line}\n  {name} COULD NOT BE HAD. This page now runs on {found.name!r}: {len(found.train):,} training examples.\n"
+        f"  Every number below belongs to {found.name!r}, not to {name}. Reason:\n  {error}\n{line}",
         file=sys.stderr,
     )
 
@@ -193,8 +195,8 @@ def _torchvision(name: str):
     mend = f"To mend it, delete {root / _subfolder(name)} and run `python -m fftools data {name}` with a network, " \
            f"or point FFTOOLS_DATA_DIR at a folder that holds {_subfolder(name)}."
     try:
-        _verify(name, root)
-        with _impatient():
+        with _alone(root / f".{name}.lock"), _impatient():
+            _verify(name, root)
             parts = [kind(root, train=train, download=True) for train in (True, False)]
     except Exception as error:  # torchvision raises whatever its sockets, pickles and parsers raise
         raise DataError(f"{name}: not to be had from {root} nor by download ({error}). {mend}") from error
@@ -219,6 +221,12 @@ def _tensors(part) -> tuple[Tensor, Tensor]:
     images = torch.as_tensor(np.asarray(part.data))
     images = images.unsqueeze(1) if images.dim() == 3 else images.permute(0, 3, 1, 2)
     return images.contiguous(), torch.as_tensor(part.targets, dtype=torch.int64)
+
+
+def _alone(lock: Path):
+    """One process at a time, so that no other reads half of a download. A folder that cannot be written is only read."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(lock) if os.access(lock.parent, os.W_OK) else nullcontext()
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
     precision       "bf16", "float32", or "auto": bf16 where the hardware multiplies in it
     validation      every `validate_every` epochs and after the last: accuracy of `learner.scores`, FF blocks' discrimination
     checkpoint      file to save to (at most every `checkpoint_seconds`) and to resume from; removed by nobody
-    deadline        seconds since the epoch, as `time.time` counts them
+    deadline        seconds since the epoch, as `time.time` counts them; one epoch is made in any case
     on_epoch        called with the number of finished epochs and the learner, before the first (of a resumed run: the next)
                     and after each epoch
     progress        a name for the progress bar; None shows none

@@ -137,7 +137,6 @@ STUDIES: dict[str, Study] = {
     "ff-cnn-colour": Study(
         "What may be changed for CIFAR-10: 3 epochs of 20,000 shifted and mirrored images, validation",
         (in_colour(), in_colour(blocks=strided(32, 64, 128, channels=3)), in_colour(blocks=SMALL),
-         in_colour(blocks=SMALL, standardise=True),
          in_colour(dict(temperature=300.0), dict(strength=0.2), blocks=SMALL), in_colour(dict(negatives_each=9), blocks=SMALL),
          in_colour(blocks=LARGE), in_colour(dict(temperature=300.0), blocks=SMALL),
          in_colour(labels=dict(strength=0.2), blocks=SMALL),
@@ -152,7 +151,7 @@ STUDIES: dict[str, Study] = {
         "What the trials on CIFAR-10 found best, on all its images, and backprop on the same blocks for as many epochs",
         tuple(beyond("cifar10", rule, epochs=epochs, network=dict(negatives_each=9), blocks=SMALL)
               for epochs in (25, 40) for rule in ("ff", "bp")),
-        quick=dict(epochs=1, train_images=1_000)),
+        quick=dict(train_images=1_000)),
     "ff-cnn-beyond-wide": Study(
         "The same with 128 and 256 filters and for 100 epochs (for a GPU)",
         tuple(beyond(dataset, rule, width, epochs=100) for dataset in ("mnist", "fashion_mnist", "cifar10", "cifar100")

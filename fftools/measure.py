@@ -81,7 +81,7 @@ def timed(work: Callable[[], object], device: torch.device, repeats: int = 10, w
     for _ in range(warm_up + repeats):
         started = time.perf_counter()
         work()
-        _wait(device)
+        wait(device)
         found.append(time.perf_counter() - started)
     return tuple(found[warm_up:])
 
@@ -92,7 +92,7 @@ def memory(work: Callable[[], object], device: torch.device) -> list[int]:
     watched = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * cuda
     with profile(activities=watched, profile_memory=True) as seen:
         work()
-        _wait(device)
+        wait(device)
     kind, used, found = DeviceType.CUDA if cuda else DeviceType.CPU, 0, [0]
     events = [event for event in seen.profiler.kineto_results.events() if event.name() == "[memory]"]
     for event in sorted(events, key=lambda event: event.start_ns()):
@@ -102,6 +102,7 @@ def memory(work: Callable[[], object], device: torch.device) -> list[int]:
     return found
 
 
-def _wait(device: torch.device) -> None:
+def wait(device: torch.device) -> None:
+    """Return when all work that was queued on a GPU is done; at once on a CPU."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

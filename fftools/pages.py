@@ -29,8 +29,13 @@ def all_claims() -> str:
                     shown = f"[{verdict}](../notebooks/{claim.chapter}.ipynb)"
                 if verdict == "not run at that scale" and claim.paper is None:
                     shown += f"; ours {SMALLER[claim.leaning()]}"
-                lines.append(f"| {claim.says} ({claim.source}) | {_paper(claim)} | {ours} | {shown} |")
+                lines.append(f"| {claim.says} ({claim.source}) | {_paper(claim)}{_within(claim)} | {ours} | {shown} |")
     return "\n".join(lines)
+
+
+def _within(claim: claims.Claim) -> str:
+    """The tolerance, where it is not the usual one."""
+    return "" if claim.paper is None or claim.tolerance == claims.Claim.tolerance else f", within {claim.tolerance:g}"
 
 
 def _paper(claim: claims.Claim) -> str:

@@ -4,6 +4,7 @@ A block hears nothing from above, so nobody has to wait: block 2 can learn from 
 What a block passes on is computed before it learns from that batch, here as in `fftools.fit`. So both give the same weights.
 """
 
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -52,7 +53,7 @@ class Run:
 
 def fit(learner: MonoForward, train: Split, *, epochs: int, batch_size: int, lr: float, seed: int = 0, cooldown: bool = True,
         precision: str = "auto", threads: int | None = None) -> Run:
-    """Train `learner` in place, all blocks at once: same arguments, batches and weights as `fftools.fit.fit` with Adam.
+    """Train `learner` in place, all blocks at once: the batches and weights of `fftools.fit.fit` with Adam on unmoved images.
 
     On a CPU each block gets a process of its own, which takes a few seconds to start, and `threads` threads in it (None
     shares the cores out); activations go through shared memory. On CUDA each block gets a stream.
@@ -196,5 +197,9 @@ def _in_streams(learner: MonoForward, train: Split, plan: Plan) -> Run:
                 x = output
         system.synchronize()
         losses.append((total / steps).tolist())
+        for number, loss in enumerate(losses[-1]):
+            if not math.isfinite(loss):
+                raise StageError(f"block {number + 1} of {len(stages)}: its loss is {loss} in epoch {epoch + 1}; "
+                                 f"lr={plan.lr} is probably too high")
     ticks.append(time.monotonic())
     return Run(losses, [after - before for before, after in zip(ticks, ticks[1:])])

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
 from torch import Tensor
@@ -36,15 +35,6 @@ def images(pictures: Tensor, titles: Sequence[str] = (), columns: int = 8, size:
         axis.imshow(picture / (255 if picture.max() > 1 else 1), vmin=0, vmax=1)
         axis.set_title(title, fontsize=9)
 
-
-def goodness_histogram(axis: Axes, positive: Tensor, negative: Tensor, threshold: float, title: str = "") -> None:
-    """Goodness of positive and of negative data `(N,)` as two histograms, with the threshold between them."""
-    both = np.concatenate([positive.cpu().numpy(), negative.cpu().numpy()])
-    bins = np.linspace(0, np.quantile(both, 0.995), 40)
-    axis.hist(positive.cpu(), bins, color=POSITIVE, alpha=0.6, label="positive")
-    axis.hist(negative.cpu(), bins, color=NEGATIVE, alpha=0.6, label="negative")
-    axis.axvline(threshold, color="black", linestyle="--", linewidth=1, label="threshold θ")
-    axis.set(title=title, xlabel="goodness", yticks=[])
 
 
 def animation(draw: Callable[[int], None], frames: int, figure, interval: int = 150, alt: str = "Animation"):

@@ -38,8 +38,8 @@ def discrimination(learner: ForwardForward, split: Split, batch_size: int = 1000
     """How well each block tells positive from negative data: `[loss, accuracy]` per block (FF-CNN, Section 2.2).
 
     Both kinds of data are made from `split`; the negatives take the wrong labels in turn. σ(goodness − θ) is read as
-    the probability of "positive": the loss is its binary cross-entropy, the accuracy the share of inputs on the right
-    side of one half.
+    the probability of "positive", and the accuracy is the share of inputs on the right side of one half. The loss is the
+    learner's own: with "softplus" at temperature 1 the binary cross-entropy of that probability.
     """
     precision, found = resolve_precision(precision, split.images.device), []
     for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size)):

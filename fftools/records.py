@@ -46,10 +46,13 @@ def provenance(dataset: str, device: torch.device | str, precision: str, seconds
 
 
 def _commit() -> str:
-    """The last commit that touched this package, marked when the package has changed since."""
+    """The last commit that touched this package, marked when the package has changed since; "unknown" without git."""
     here = Path(__file__).parent
-    last, changed = (subprocess.run(["git", *what, "--", "."], capture_output=True, text=True, cwd=here).stdout.strip()
-                     for what in (["log", "-1", "--format=%h", "--abbrev=12"], ["status", "--porcelain"]))
+    try:
+        last, changed = (subprocess.run(["git", *what, "--", "."], capture_output=True, text=True, cwd=here).stdout.strip()
+                         for what in (["log", "-1", "--format=%h", "--abbrev=12"], ["status", "--porcelain"]))
+    except OSError:
+        return "unknown"
     return (last or "unknown") + ("-dirty" if changed else "")
 
 
@@ -73,9 +76,14 @@ def share(path: Path, study: str, profile: str) -> bool:
 
 def write_json(path: Path, content: dict) -> None:
     """Write JSON whole or not at all."""
+    write(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+    part.write_text(text, "utf8")
     part.replace(path)
 
 

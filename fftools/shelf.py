@@ -91,9 +91,14 @@ def keep(study: str, config: dict, seed: int, name: str) -> dict:
 
     The weights come from `runs/`, where the run left them. They are kept in half precision when that moves no validation
     accuracy by more than 0.01 points, whichever way the network is asked, else as they are. Both files are written, or none.
-    Raises ValueError when the run has no record or no weights, or weights that do not answer as the record says.
+    Raises ValueError when the run has no record, no accuracy on validation images or no weights, has a table's data, or left
+    weights that do not answer as the record says.
     """
-    record, weights, dataset = _record(study, config, seed), _weights(config, seed), data.load(config["dataset"], "cpu")
+    record = _record(study, config, seed)
+    if config["dataset"] in data.TABLES or not any(key.startswith("val_") for key in record["metrics"]):
+        raise ValueError(f"the shelf takes networks of images whose record has an accuracy on validation images; "
+                         f"{study} on {config['dataset']} has {', '.join(record['metrics'])}")
+    weights, dataset = _weights(config, seed), data.load(config["dataset"], "cpu")
     path = f"results/{study}/{records.run_name(config, seed)}.json"
     card = dict(name=name, study=study, config=config, seed=seed, profile=record["profile"], metrics=record["metrics"],
                 record=path, image=list(dataset.shape), classes=dataset.classes, licence=LICENCE,

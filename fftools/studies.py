@@ -36,15 +36,12 @@ def run_study(name: str, profile: str = "quick", seeds: int = 1, workers: int = 
               device="auto") -> dict[str, int]:
     """Make the missing runs of a study, `workers` at a time, and count how they ended: "done", "unfinished", "busy".
 
-    Stops cleanly before `budget` seconds are over; what is unfinished goes on from its checkpoint the next time.
+    Stops cleanly after `budget` seconds, at most an epoch and an evaluation late; what is unfinished goes on from its
+    checkpoint the next time.
     A run that another process is making is passed over. A run that diverges or dies keeps a record which says so.
-    Raises ValueError when seeds, workers or budget are not positive, or the study waits for its learning rates.
+    Raises ValueError when seeds, workers or budget are not positive.
     """
-    if seeds < 1 or workers < 1 or (budget is not None and budget <= 0):
-        raise ValueError(f"seeds, workers and budget must be positive; got {seeds}, {workers}, {budget}")
-    if not STUDIES[name].grid(profile):
-        raise ValueError(f"study {name} has no runs before its learning rates are chosen: run "
-                         f"{name.removesuffix('-cifar100')}-rates and put the best ones into fftools.configs.RATES")
+    check_positive(seeds=seeds, workers=workers, budget=budget)
     deadline = None if budget is None else time.time() + budget
     todo = [run for run in runs(name, profile, seeds) if not records.path_of(name, *run).exists()]
     threads = None if workers == 1 else max(1, (os.cpu_count() or 1) // workers)
@@ -54,6 +51,12 @@ def run_study(name: str, profile: str = "quick", seeds: int = 1, workers: int = 
     for end in tqdm(ends, total=len(todo), desc=f"{name}, {profile}", unit="run"):
         counts[end] += 1
     return counts
+
+
+def check_positive(**numbers: float | None) -> None:
+    """Raises ValueError when one of the numbers is given and not positive."""
+    if any(number is not None and number <= 0 for number in numbers.values()):
+        raise ValueError(f"{' and '.join(numbers)} must be positive; got {', '.join(map(str, numbers.values()))}")
 
 
 def runs(name: str, profile: str, seeds: int = 1) -> Iterator[tuple[dict, int]]:
@@ -117,7 +120,8 @@ def _make(study, config, seed, profile, device, path, progress, deadline) -> Non
         metrics, history = {}, {"failure": str(error)}
     device = dataset.train.labels.device
     seconds = max(time.monotonic() - started, history.get("seconds", 0.0))  # of a resumed run, the history knows all parts
-    origin = records.provenance(dataset.name, device, resolve_precision("auto", device), seconds)
+    where = ("cpu", "float64") if config["rule"] == "logistic" else (device, resolve_precision("auto", device))
+    origin = records.provenance(dataset.name, *where, seconds)
     records.save(study, config, seed, profile, metrics, history, origin)
 
 
@@ -134,12 +138,15 @@ def _beside(path: Path, ending: str) -> Path:
 
 
 def build(config: dict) -> Learner:
-    """The untrained learner that a configuration describes."""
+    """The untrained learner that a configuration describes. Raises ValueError for `standardise` under Forward-Forward."""
     dense = averaged if config.get("form", {}).get("form") == "ids" else mlp
     blocks = cnn(**config["blocks"]) if "blocks" in config else dense(config["widths"], config.get("bias", True))
     if config.get("weights") == "fan-out":
         fan_out_weights(blocks)
     if config.get("standardise"):
+        if config["rule"] not in RULES:
+            raise ValueError(f"inputs are standardised for {', '.join(RULES)} only; got rule {config['rule']!r}, which "
+                             "normalises what block 1 reads, label included")
         blocks[0].insert(0, Standardise(*data.STATISTICS[config["dataset"]]))
     if config["rule"] in RULES:
         return RULES[config["rule"]](blocks, **config.get("network", {}))
@@ -190,7 +197,8 @@ def _asked(ways: dict[str, Scores], config, dataset, history) -> dict[str, float
                 asked = getattr(dataset, split)[: config.get(f"{split}_images")]
                 found, right = predict(scores, asked.images), asked.labels
                 metrics[f"{short}_{name}"] = (found == right).float().mean().item()
-                history.setdefault("confusion", {})[f"{short}_{name}"] = confusion_matrix(right.cpu(), found.cpu()).tolist()
+                history.setdefault("confusion", {})[f"{short}_{name}"] = confusion_matrix(
+                    right.cpu(), found.cpu(), labels=range(dataset.classes)).tolist()
                 if dataset.classes == 2:
                     metrics[f"{short}_{name}_auc"] = tables.roc_auc(scores, asked)
     return metrics

@@ -64,5 +64,5 @@ def test_a_killed_worker_costs_no_run(monkeypatch):
 
 def test_without_ray_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ValueError, match=r"pip install fftools\[ray\]"):
+    with pytest.raises(ValueError, match="pip install 'ray>=2.40'"):
         cluster.run_study("article")

@@ -163,6 +163,7 @@ def test_every_animation_moves(visit):
                 player.locator("button[title='Last frame']").click()
                 player.locator("button[title='Previous frame']").click()
             seen.append(picture.screenshot())
+        assert seen[1] != seen[2], "the key moves nothing"
         assert len(set(seen)) >= 2, "the player stands still"
 
 

@@ -54,6 +54,11 @@ def test_provenance_outside_a_repository(monkeypatch):
     assert records.provenance("digits", "cpu", "bf16", 1)["commit"] == "unknown"
 
 
+def test_provenance_without_git(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert records.provenance("digits", "cpu", "bf16", 1)["commit"] == "unknown"
+
+
 def test_profiles_and_studies_are_kept_apart():
     save(seed=0)
     save(seed=1, profile="full")

@@ -91,6 +91,11 @@ def test_standardised_inputs_are_the_same_network_on_other_numbers(rule, convolu
         torch.testing.assert_close(a, b)
 
 
+def test_inputs_that_are_normalised_anyway_are_not_standardised():
+    with pytest.raises(ValueError, match="standardised for bp, fa, dfa, mf only; got rule 'ff'"):
+        build(ff(**TINY, standardise=True))
+
+
 def test_a_run_gives_a_record_and_is_not_made_twice(trained):
     config = ff({"negatives": "hard"}, **TINY)
     found = run("tiny", config, 0, "quick", progress=False)
