@@ -368,12 +368,6 @@ def test_kill_9_in_the_middle_of_a_study_and_again(monkeypatch, tmp_path):
     assert found == kept("many")
 
 
-def test_a_study_that_waits_for_its_rates_says_so(monkeypatch):
-    monkeypatch.setitem(STUDIES, "mono-cnn", Study("a race", (), {}))
-    with pytest.raises(ValueError, match="run mono-cnn-rates"):
-        run_study("mono-cnn")
-
-
 @pytest.mark.parametrize("kind, dataset", RATES, ids="-".join)
 def test_the_rates_are_the_best_of_those_tried_on_validation_images(kind, dataset, monkeypatch):
     """The same number of rates was tried for each rule, on as many images; none of it on test images."""
