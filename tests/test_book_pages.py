@@ -30,7 +30,8 @@ def house(tmp_path, monkeypatch):
       - chapters: [{file: notebooks/01_one}, {file: notebooks/02_two}]
       - chapters: [{file: notebooks/03_three}]
       - chapters: [{file: book/other}]""")
-    for study, device, seconds in (("a", "cpu, 2 threads", 60), ("a", "cpu, 2 threads", 180), ("b", "NVIDIA H200", 3600)):
+    for study, device, seconds in (("a", "cpu, 2 threads", 60), ("a", "cpu, 2 threads", 180), ("b", "NVIDIA H200", 3600),
+                                   ("shares", "NVIDIA H200", 3600)):
         folder = tmp_path / "results" / study
         folder.mkdir(parents=True, exist_ok=True)
         record = {"study": study, "profile": "full", "provenance": {"device": device, "seconds": seconds}}
@@ -68,7 +69,8 @@ def test_the_status_tells_stale_from_never_run(house):
 
 def test_costs_come_from_the_records(house):
     assert rows(book_pages.costs_table("")) == [["`a`", "full", "cpu, 2 threads", "2", "2.0", "0.1"],
-                                                ["`b`", "full", "NVIDIA H200", "1", "60.0", "1.0"]]
+                                                ["`b`", "full", "NVIDIA H200", "1", "60.0", "1.0"],
+                                                ["`shares`", "full", "NVIDIA H200", "1", "60.0", "1.0"]]
     assert rows(book_pages.hardware_table("")) == [["CPU", "2 in 3 minutes", "2 runs in 0.1 hours"],
                                                    ["T4-class GPU (Colab)", "not measured", "not measured"],
                                                    ["H200-class GPU", "not measured", "1 runs in 1.0 hours"]]

@@ -90,15 +90,16 @@ def status_table(_: str) -> str:
     return table("Chapter | Run at (UTC) | Device | Versions | Minutes | Profile | State", rows)
 
 
-def records() -> list[dict]:
-    return [json.loads(path.read_text("utf8")) for path in sorted((ROOT / "results").glob("*/*.json"))]
+def records() -> dict[Path, dict]:
+    return {path: json.loads(path.read_text("utf8")) for path in sorted((ROOT / "results").glob("*/*.json"))}
 
 
 def hardware_table(_: str) -> str:
     """What was measured on each class of machine, or that nothing was."""
-    rows = []
+    # A run that two studies have in common was made once.
+    rows, made_once = [], {path.name: record for path, record in records().items()}.values()
     for name, pattern in {"CPU": "cpu", "T4-class GPU (Colab)": r"\bT4\b", "H200-class GPU": r"\bH[12]00\b"}.items():
-        runs = [record for record in records() if re.search(pattern, record["provenance"]["device"])]
+        runs = [record for record in made_once if re.search(pattern, record["provenance"]["device"])]
         hours = sum(record["provenance"]["seconds"] for record in runs) / 3600
         live = [chapter.run["seconds"] for chapter in chapters() if re.search(pattern, chapter.run.get("device", ""))]
         rows.append([name, f"{len(live)} in {sum(live) / 60:.0f} minutes" if live else "not measured",
@@ -108,7 +109,7 @@ def hardware_table(_: str) -> str:
 
 def costs_table(_: str) -> str:
     spent = defaultdict(list)
-    for record in records():
+    for record in records().values():
         made = record["provenance"]
         spent[record["study"], record["profile"], made["device"]].append(made["seconds"] / 60)
     rows = ([f"`{study}`", profile, device, str(len(minutes)), f"{statistics.median(minutes):.1f}", f"{sum(minutes) / 60:.1f}"]
