@@ -218,7 +218,7 @@ def test_a_failing_cell_leaves_the_notebook_as_it_was(house):
 
 
 def test_outputs_from_the_fallback_dataset_are_refused(house, capsys):
-    path = make_chapter(house, 'from fftools import data\ndata._banner("mnist", "digits", data.DataError("no host"))')
+    path = make_chapter(house, 'from fftools import data\ndata._banner("mnist", data.load("digits", "cpu"), data.DataError("no host"))')
     tool.run(path, root=house)
     assert tool.check(house) == 1
     assert "embedded digits" in capsys.readouterr().out
