@@ -218,7 +218,8 @@ def test_a_failing_cell_leaves_the_notebook_as_it_was(house):
 
 
 def test_outputs_from_the_fallback_dataset_are_refused(house, capsys):
-    path = make_chapter(house, 'from fftools import data\ndata._banner("mnist", data.load("digits", "cpu"), data.DataError("no host"))')
+    taken = 'data._banner("mnist", data.load("digits", "cpu"), data.DataError("no host"))'
+    path = make_chapter(house, f"from fftools import data\n{taken}")
     tool.run(path, root=house)
     assert tool.check(house) == 1
     assert "embedded digits" in capsys.readouterr().out
