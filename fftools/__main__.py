@@ -25,7 +25,7 @@ def main() -> int:
     make = study.choices["run"]
     make.add_argument("--seeds", type=int, default=1)
     make.add_argument("--workers", type=int, default=1, help="runs at a time, sharing the cores or the GPU")
-    make.add_argument("--budget", type=float, metavar="SECONDS", help="stop cleanly before so many seconds are over")
+    make.add_argument("--budget", type=float, metavar="SECONDS", help="stop at the end of an epoch, after so many seconds")
     make.add_argument("--ray", nargs="?", const="local", metavar="ADDRESS", help="spread the runs over a Ray cluster")
     make.add_argument("--gpus", type=float, default=0.0, help="share of a GPU for each run on Ray: 0.25 puts four on a card")
     claim = commands.add_parser("claims", help="what the papers report beside what we measured")

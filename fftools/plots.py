@@ -36,7 +36,6 @@ def images(pictures: Tensor, titles: Sequence[str] = (), columns: int = 8, size:
         axis.set_title(title, fontsize=9)
 
 
-
 def animation(draw: Callable[[int], None], frames: int, figure, interval: int = 150, alt: str = "Animation"):
     """A player that needs no kernel and no network: `draw(i)` draws frame i into `figure`. `alt` says what it shows.
 

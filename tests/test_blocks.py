@@ -101,6 +101,8 @@ def test_fan_out_weights_have_the_named_spread():
     fan_out_weights(blocks)
     assert blocks[1][0].weight.std().item() == pytest.approx(1 / 8, rel=0.02)
     assert not blocks[1][0].bias.any()
+    fan_out_weights(bare := mlp([9, 400], bias=False))
+    assert bare[0][1].weight.std().item() == pytest.approx(1 / 20, rel=0.1)
 
 
 @pytest.fixture(params=[(6, 40), (6, 2, 4, 5)], ids=["vectors", "maps"])

@@ -77,6 +77,12 @@ def test_a_study_goes_to_ray_by_one_flag(call, monkeypatch):
     assert asked == [("tiny", "full", 1, "auto", 0.25, 60.0), ("tiny", "quick", 1, "local", 0.0, None)]
 
 
+@pytest.mark.parametrize("words", [("--gpus", "0.5"), ("--workers", "2", "--ray")])
+def test_words_that_do_not_go_together(call, words):
+    status, _, err = call("study", "run", "tiny", *words)
+    assert status == 1 and "--workers is for one machine and --gpus for Ray" in err
+
+
 def test_status_counts_what_is_recorded(call):
     call("study", "run", "tiny")
     rows = [line.split() for line in call("study", "status")[1].splitlines()]
@@ -122,9 +128,11 @@ def test_claims_are_shown_and_written(call, project):
 def test_a_worse_verdict_is_not_written_over_a_better_one(call, project):
     root, write = project
     call("claims", "--write")
+    pages = {name: (root / name).read_text() for name in ("README.md", "book/reproduced.md")}
     write(0.5)
     status, _, said = call("claims", "--write")
     assert status == 1 and "id: was reproduced, is not reproduced" in said and "by hand" in said
+    assert {name: (root / name).read_text() for name in pages} == pages, "nothing is written"
     assert json.loads((root / "results/verdicts.json").read_text()) == {"id": "reproduced"}
 
 

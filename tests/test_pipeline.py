@@ -65,6 +65,12 @@ def test_the_order_of_the_streams_is_that_of_the_loop(train, monkeypatch):
     assert run.loss == history.loss and len(run.seconds) == 3
 
 
+def test_streams_that_diverge_say_which_block(train, monkeypatch):
+    monkeypatch.setattr(pipeline, "_in_processes", pipeline._in_streams)
+    with pytest.raises(pipeline.StageError, match=r"block \d of \d: its loss is (nan|inf) in epoch 1; lr=1e\+30"):
+        pipeline.fit(dense(), train, **SETTINGS | dict(lr=1e30))
+
+
 def test_a_block_passes_on_what_it_computed_before_it_learned(train):
     """Passing on the output of the updated block would be another algorithm."""
     learner = dense()

@@ -179,6 +179,15 @@ def test_what_was_not_made_cannot_be_kept(course):
     assert "new" not in shelf.names()
 
 
+def test_a_run_without_validation_numbers_is_not_kept(course):
+    path = records.path_of("tiny", CONFIGS["bp-cnn"], 0)
+    record = records.read(path)
+    record["metrics"] = {"test_accuracy": 0.5}
+    records.write_json(path, record)
+    with pytest.raises(ValueError, match="accuracy on validation images; tiny on .* has test_accuracy"):
+        shelf.keep("tiny", CONFIGS["bp-cnn"], 0, "new")
+
+
 def test_weights_of_another_run_are_not_kept(course):
     one, other = (run_file(course, name) for name in ("bp-cnn", "ff-mlp"))
     state = torch.load(one, weights_only=True)
