@@ -50,10 +50,55 @@ def cnn(channels: int, widths: Sequence[int], kernel: int, padding: str = "valid
                          f"{len(widths)} blocks; got {padding!r}, {pool!r}")
     around = kernel // 2 if padding == "same" else 0
     blocks = nn.ModuleList(
-        nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, around), nn.ReLU(), *POOLS[each]())
+        nn.Sequential(Convolution(inputs, outputs, kernel, stride, around), nn.ReLU(), *POOLS[each]())
         for inputs, outputs, each in zip([channels, *widths], widths, pools)
     )
     return blocks.to(memory_format=torch.channels_last) if any(pools) else blocks  # without pooling a CPU is slower so
+
+
+SMALL = 8 * 8 * 3 * 3  # places of a map times places of a filter, up to which `Convolution` multiplies matrices
+
+
+class Convolution(nn.Conv2d):
+    """PyTorch's convolution. In bf16 on a CPU, small maps go through matrix products.
+
+    oneDNN takes several times as long there, above all for the gradient of the weights (seen with PyTorch 2.15).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        (kernel, _), (stride, _) = self.kernel_size, self.stride
+        small = x[0, 0].numel() // stride**2 * kernel**2 <= SMALL
+        if not (small and x.device.type == "cpu" and torch.is_autocast_enabled("cpu")):
+            return super().forward(x)
+        x, weight, bias = (each.to(torch.get_autocast_dtype("cpu")) for each in (x, self.weight, self.bias))
+        return _Product.apply(x, weight, self.stride, self.padding) + bias.view(-1, 1, 1)
+
+
+class _Product(torch.autograd.Function):
+    """A convolution as one matrix product, and the gradient of its weights as another."""
+
+    @staticmethod
+    def forward(ctx, x, weight, stride, padding):
+        ctx.save_for_backward(x, weight)
+        ctx.options = stride, padding
+        filters = weight.permute(0, 2, 3, 1).flatten(1)
+        return (_windows(x, weight.shape[2], *ctx.options) @ filters.T).permute(0, 3, 1, 2)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        x, weight = ctx.saved_tensors
+        filters, channels, kernel, _ = weight.shape
+        seen = _windows(x, kernel, *ctx.options).flatten(0, 2)
+        product = gradient.permute(0, 2, 3, 1).flatten(0, 2).T @ seen
+        below = torch.nn.grad.conv2d_input(x.shape, weight, gradient, *ctx.options) if ctx.needs_input_grad[0] else None
+        return below, product.view(filters, kernel, kernel, channels).permute(0, 3, 1, 2), None, None
+
+
+def _windows(x: Tensor, kernel: int, stride: tuple[int, int], padding: tuple[int, int]) -> Tensor:
+    """What a filter sees at each place: `(N, H', W', kernel² · C)`. Made anew for the gradient: they are large."""
+    rows, columns = padding
+    x = F.pad(x.permute(0, 2, 3, 1), (0, 0, columns, columns, rows, rows))
+    return x.unfold(1, kernel, stride[0]).unfold(2, kernel, stride[1]).permute(0, 1, 2, 4, 5, 3).flatten(3)
 
 
 POOLS = {None: lambda: [], "max": lambda: [_pooling(nn.MaxPool2d)], "average": lambda: [_pooling(nn.AvgPool2d)]}

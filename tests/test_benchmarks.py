@@ -89,10 +89,11 @@ def test_the_cnns_benchmark_refuses_another_rule(digits):
 
 @pytest.mark.parametrize("network", ["mlp", "cnn"])
 def test_mono_forwards_step_is_measured_against_the_same_rule(network, monkeypatch, capsys, tmp_path):
-    module = load("mono_forward_step")
+    monkeypatch.syspath_prepend(FOLDER)  # its second process has to find it too
+    module = importlib.import_module("mono_forward_step")
     monkeypatch.setenv("FFTOOLS_DATA_DIR", str(tmp_path))
-    monkeypatch.setitem(module.NETWORKS, "mlp", lambda: module.mlp([784, 20, 16], bias=False))
-    monkeypatch.setitem(module.NETWORKS, "cnn", lambda: module.cnn(3, [4, 6], 3, padding="same", pool="average"))
+    monkeypatch.setattr(module, "WIDTHS", [784, 20, 16])
+    monkeypatch.setattr(module, "FILTERS", [3, 4, 6])
     options = f"--network {network} --turns 2 --steps 2 --device cpu"
     monkeypatch.setattr(sys, "argv", ["mono_forward_step.py", *options.split()])
     module.main()
