@@ -72,6 +72,7 @@ def idea(network: dict | None = None, labels: dict | None = None, **changes) -> 
 
 TOLD_APART = dict(loss="symmetric", temperature=100.0)  # positive and negative goodness have to differ by more than T
 HELPED = TOLD_APART | dict(negatives_each=3)
+ALL = dict(negatives="all", negatives_each=1)  # every wrong label once, in place of some that are drawn
 
 
 def strided(*widths: int, kernel: int = 7, channels: int = 1) -> dict:

@@ -24,8 +24,9 @@ class ForwardForward(Learner):
     loss         "softplus" (one term per kind of data) or "symmetric" (on the difference: SymBa, Lee & Song 2023; of several
                  negatives the log of their summed exponentials stands against the positive one: InfoNCE, van den Oord 2018)
     temperature  T: the losses see goodness as G/T. A difference below T still counts as not yet told apart; Hinton's is 1
-    negatives    "random", or "hard": wrong labels drawn from the network's own one-pass softmax (Hinton's code)
-    negatives_each  negative data for each positive sample; the two kinds weigh the same in the loss, however many there are
+    negatives    "random"; "hard": wrong labels drawn from the network's own one-pass softmax (Hinton's code); "all": every
+                 wrong label once, under which the symmetric loss is the cross-entropy of the classes' goodness over T
+    negatives_each  negative data drawn for each positive sample; the two kinds weigh the same in the loss, however many
     first_judge  the first block whose goodness counts in a prediction (1 leaves the first block out)
     first_loss   the first block with a loss; the blocks before it keep their random weights (FF-CNN: 1)
     local        False back-propagates the sum of the blocks' losses through the whole stack. That is no longer learning
@@ -37,7 +38,8 @@ class ForwardForward(Learner):
                  negatives="random", negatives_each=1, first_judge=0, first_loss=0, local=True, peer=0.0):
         super().__init__()
         for name, value, known in [("goodness", goodness, tuple(SUMMED_OVER)), ("norm", norm, tuple(NORMS)),
-                                   ("loss", loss, ("softplus", "symmetric")), ("negatives", negatives, ("random", "hard"))]:
+                                   ("loss", loss, ("softplus", "symmetric")),
+                                   ("negatives", negatives, ("random", "hard", "all"))]:
             if value not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
         for name, value in [("first_judge", first_judge), ("first_loss", first_loss)]:
@@ -45,8 +47,10 @@ class ForwardForward(Learner):
                 raise ValueError(f"{name} must name one of the {len(blocks)} blocks (0…{len(blocks) - 1}); got {value}")
         if negatives_each < 1 or not temperature > 0:
             raise ValueError(f"negatives_each must be at least 1 and temperature positive; got {negatives_each}, {temperature}")
-        if negatives == "hard" and not label.classes:
-            raise ValueError("hard negatives are wrong labels, and this label scheme has none")
+        if negatives != "random" and not label.classes:
+            raise ValueError(f'negatives="{negatives}" are wrong labels, and this label scheme has none')
+        if negatives == "all" and negatives_each > 1:
+            raise ValueError(f'negatives="all" draws none, so negatives_each cannot be {negatives_each}')
         self.blocks, self.label, self.norm = blocks, label, NORMS[norm]
         self.goodness, self.threshold, self.loss, self.temperature = goodness, threshold, loss, temperature
         self.negatives, self.negatives_each, self.first_judge = negatives, negatives_each, first_judge
@@ -63,11 +67,18 @@ class ForwardForward(Learner):
             logits = self.one_pass(images)
             yield F.cross_entropy(logits, labels)
             logits = logits.detach()
-        negative = torch.cat([self.label.negative(images, labels, logits) for _ in range(self.negatives_each)])
-        yield from self.contrast(self.label.positive(images, labels), negative)
+        if self.negatives == "all":
+            classes = self.label.classes
+            negative = [self.label.embed(images, (labels + k) % classes) for k in range(1, classes)]
+        else:
+            negative = [self.label.negative(images, labels, logits) for _ in range(self.negatives_each)]
+        yield from self.contrast(self.label.positive(images, labels), torch.cat(negative))
 
     def contrast(self, positive: Tensor, negative: Tensor) -> Iterator[Tensor]:
-        """The losses of the blocks for given positive `(N, …)` and negative `(N · negatives_each, …)` inputs, in one pass."""
+        """The losses of the blocks for positive inputs `(N, …)` and a whole number of negative ones for each, in one pass.
+
+        The negative ones `(N · m, …)` are the first of every positive one, then the second of every one, and so on.
+        """
         x, total = torch.cat([positive, negative]), 0
         for number, block in enumerate(self.blocks):
             x = block(self.norm(x.detach() if self.local else x))

@@ -1,6 +1,7 @@
 """The studies by name: which configurations each of them runs, at full scale and as a quick miniature."""
 
 from fftools.configs import (
+    ALL,
     ARTICLE,
     HELPED,
     THROUGH,
@@ -132,7 +133,7 @@ STUDIES: dict[str, Study] = {
          together(dict(temperature=30.0)), together(dict(temperature=300.0)), together(dict(negatives_each=9)),
          together(labels=dict(strength=0.2)), together(labels=dict(strength=0.5)), together(lr=3e-3),
          together(blocks=strided(64, 64, 64, kernel=5)), together(blocks=strided(64, 64, 64, 64)),
-         together(blocks=strided(32, 64, 128))),
+         together(blocks=strided(32, 64, 128)), together(ALL), together(ALL, blocks=strided(32, 64, 128, kernel=5))),
         quick=dict(epochs=2, train_images=2_000, validation_images=1_000)),
     "ff-cnn-colour": Study(
         "What may be changed for CIFAR-10: 3 epochs of 20,000 shifted and mirrored images, validation",
@@ -140,7 +141,7 @@ STUDIES: dict[str, Study] = {
          in_colour(dict(temperature=300.0), dict(strength=0.2), blocks=SMALL), in_colour(dict(negatives_each=9), blocks=SMALL),
          in_colour(blocks=LARGE), in_colour(dict(temperature=300.0), blocks=SMALL),
          in_colour(labels=dict(strength=0.2), blocks=SMALL),
-         *(in_colour(lr=lr, blocks=SMALL) for lr in (3e-3, 3e-4))),
+         *(in_colour(lr=lr, blocks=SMALL) for lr in (3e-3, 3e-4)), in_colour(ALL, blocks=SMALL)),
         quick=dict(epochs=2, train_images=2_000, validation_images=1_000)),
     "ff-cnn-beyond": Study(
         "The ideas that helped, on all images of four datasets, and backprop on the same blocks for as many epochs",

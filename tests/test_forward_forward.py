@@ -17,7 +17,7 @@ from fftools.labels import Pixels
 
 @pytest.mark.parametrize("name, value, known", [
     ("goodness", "max", "sum, mean, place, channel"), ("norm", "batch", "length, rms, layer, place, none"),
-    ("loss", "hinge", "softplus, symmetric"), ("negatives", "easy", "random, hard"),
+    ("loss", "hinge", "softplus, symmetric"), ("negatives", "easy", "random, hard, all"),
 ])
 def test_unknown_choices_are_named(small, name, value, known):
     with pytest.raises(ValueError, match=f"{name} must be one of {known}; got '{value}'"):
@@ -31,9 +31,15 @@ def test_first_judge_and_first_loss_must_be_a_block(small, option, block):
         small(**{option: block})
 
 
-def test_hard_negatives_need_labels():
-    with pytest.raises(ValueError, match="hard negatives are wrong labels"):
-        ForwardForward(mlp([4, 3]), Hybrids(), negatives="hard")
+@pytest.mark.parametrize("negatives", ["hard", "all"])
+def test_wrong_labels_need_labels(negatives):
+    with pytest.raises(ValueError, match=f'negatives="{negatives}" are wrong labels, and this label scheme has none'):
+        ForwardForward(mlp([4, 3]), Hybrids(), negatives=negatives)
+
+
+def test_all_wrong_labels_are_not_drawn_several_times(small):
+    with pytest.raises(ValueError, match='negatives="all" draws none, so negatives_each cannot be 2'):
+        small(negatives="all", negatives_each=2)
 
 
 def test_no_labels_no_scores():
@@ -101,6 +107,15 @@ def test_each_positive_gets_so_many_wrong_labels_of_its_own_image(small, noise, 
         assert torch.equal(part[:, pixels:], positive.flatten(1)[:, pixels:])
         assert (part[:, :pixels].argmax(1) != noise.labels).all()
     assert not torch.equal(*negative.chunk(3)[:2]), "each is drawn by itself"
+
+
+def test_against_all_wrong_labels_the_symmetric_loss_is_a_cross_entropy(small, noise):
+    learner, images = small(negatives="all", loss="symmetric", temperature=3.0), noise.floats()
+    each = [learner.activations(learner.label.embed(images, torch.full_like(noise.labels, label))) for label in range(4)]
+    for block, loss in enumerate(learner.local_losses(images, noise.labels)):
+        logits = torch.stack([learner.excess(activations[block]) for activations in each], 1) / 3
+        torch.testing.assert_close(loss, F.cross_entropy(logits, noise.labels))
+    assert block == 1
 
 
 @pytest.mark.parametrize("wrong", [{"negatives_each": 0}, {"temperature": 0}, {"temperature": -1.0}])
