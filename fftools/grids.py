@@ -141,7 +141,9 @@ STUDIES: dict[str, Study] = {
          in_colour(dict(temperature=300.0), dict(strength=0.2), blocks=SMALL), in_colour(dict(negatives_each=9), blocks=SMALL),
          in_colour(blocks=LARGE), in_colour(dict(temperature=300.0), blocks=SMALL),
          in_colour(labels=dict(strength=0.2), blocks=SMALL),
-         *(in_colour(lr=lr, blocks=SMALL) for lr in (3e-3, 3e-4)), in_colour(ALL, blocks=SMALL)),
+         *(in_colour(lr=lr, blocks=SMALL) for lr in (3e-3, 3e-4)),
+         *(in_colour(ALL | more, blocks=SMALL) for more in
+           ({}, dict(first_loss=0), dict(goodness="place", temperature=10.0), dict(temperature=30.0)))),
         quick=dict(epochs=2, train_images=2_000, validation_images=1_000)),
     "ff-cnn-beyond": Study(
         "The ideas that helped, on all images of four datasets, and backprop on the same blocks for as many epochs",
