@@ -1,6 +1,6 @@
 """Mono-Forward's training step against the plain one: same network, same batch, same rule, in one run.
 
-    python benchmarks/mono_forward_step.py        (seconds on two cores; --network cnn takes a minute; --batch 2000)
+    python benchmarks/mono_forward_step.py        (seconds on two cores; --network cnn takes minutes; --batch 2000)
 
 ours     `fftools.fit`'s step: bf16 where the hardware has it, fused Adam, memory kept between steps, small maps convolved
          by matrix products, a captured CUDA graph on a GPU
@@ -63,15 +63,14 @@ def plain(blocks, matrices, train, batch: int) -> float:
     """Seconds per step of the plain way, on the same images."""
     optimizers = [torch.optim.Adam([*block.parameters(), matrix], lr=LR, foreach=False, fused=False)
                   for block, matrix in zip(blocks, matrices)]
-    batches = list(train.batches(batch, torch.Generator().manual_seed(0)))
     started = time.perf_counter()
-    for images, labels in batches:
+    for images, labels in train.batches(batch, torch.Generator().manual_seed(0)):
         for optimizer, loss in zip(optimizers, plain_losses(blocks, matrices, images, labels)):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
     measure.wait(train.labels.device)
-    return (time.perf_counter() - started) / len(batches)
+    return (time.perf_counter() - started) / (len(train) // batch)
 
 
 def compare(learner, blocks, matrices, images, labels) -> None:
@@ -96,7 +95,7 @@ def main() -> None:
     options.add_argument("--network", choices=NETWORKS, default="mlp")
     options.add_argument("--batch", type=int, default=128, help="images in a batch")
     options.add_argument("--turns", type=int, default=7)
-    options.add_argument("--steps", type=int, default=10, help="steps of each in a turn")
+    options.add_argument("--steps", type=int, default=25, help="steps of each in a turn")
     options.add_argument("--device", default="auto")
     chosen = options.parse_args()
     device = data.pick_device(chosen.device)
