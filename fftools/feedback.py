@@ -13,10 +13,13 @@ class FeedbackAlignment(Backprop):
     """The error goes back layer by layer, through fixed random weights instead of the layers' own (Lillicrap et al. 2016).
 
     The feedback weights are drawn as the layers' own are; a convolution's are those of a convolution of the same form.
+    Raises ValueError when a block is not a sequence of layers, as that of `blocks.averaged` is not.
     """
 
     def __init__(self, blocks: nn.ModuleList, classes: int = 10, bias: bool = True):
         super().__init__(blocks, classes, bias)
+        if odd := [type(block).__name__ for block in blocks if not isinstance(block, nn.Sequential)]:
+            raise ValueError(f"the error goes back layer by layer, so every block has to be an nn.Sequential; got {odd}")
         self.feedback = _frozen([*_redrawn(blocks), nn.LazyLinear(classes)])
 
     def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:

@@ -8,7 +8,7 @@ from helpers import same, weights
 from torch import nn
 
 from fftools.backprop import Backprop
-from fftools.blocks import cnn, mlp
+from fftools.blocks import averaged, cnn, mlp
 from fftools.configs import race
 from fftools.data import Dataset, Split
 from fftools.feedback import DirectFeedbackAlignment, FeedbackAlignment
@@ -311,3 +311,8 @@ def test_feedback_is_random_and_stays_as_it_is(kind, digits):
     own = [block[1].weight for block in learner.blocks]
     for feedback in before.values():
         assert feedback.std() > 0 and not any(feedback.shape == w.shape and torch.equal(feedback, w) for w in own)
+
+
+def test_feedback_alignment_says_which_blocks_it_cannot_train():
+    with pytest.raises(ValueError, match=r"every block has to be an nn.Sequential; got \['EmbeddingBag'\]"):
+        FeedbackAlignment(averaged([30, 6, 5]))
