@@ -148,8 +148,8 @@ STUDIES: dict[str, Study] = {
     "ff-cnn-clothes": Study(
         "What may be changed for Fashion-MNIST: 3 epochs of 20,000 shifted and mirrored images, validation",
         tuple(together(network, dataset="fashion_mnist", flip=True, **shape) for network, shape in
-              (({}, {}), (ALL, {}), (ALL, dict(blocks=strided(32, 64, 128, kernel=5))), (ALL, dict(blocks=strided(32, 64, 128))),
-               (ALL, dict(blocks=strided(64, 128, 256, kernel=5))))),
+              (({}, {}), (ALL, {}), (ALL, dict(blocks=strided(32, 64, 128, kernel=5))),
+               (ALL, dict(blocks=strided(32, 64, 128))), (ALL, dict(blocks=strided(64, 128, 256, kernel=5))))),
         quick=dict(epochs=2, train_images=2_000, validation_images=1_000)),
     "ff-cnn-beyond": Study(
         "The ideas that helped, on all images of four datasets, and backprop on the same blocks for as many epochs",
