@@ -212,7 +212,7 @@ def _scale(answer: Found) -> list[str]:
                else "-".join(map(str, config["widths"])))
     length = f"{config['epochs']} epochs" if "epochs" in config else f"{config['batches']} × {config['steps']} steps a layer"
     parts = [origin["dataset"], network, f"{config['train_images']:,} images" if "train_images" in config else "", length,
-             "hard negatives" if config["network"].get("negatives") == "hard" else "",
+             {"hard": "hard negatives", "all": "all wrong labels"}.get(config["network"].get("negatives"), ""),
              f"{each} negatives each" if (each := config["network"].get("negatives_each", 1)) > 1 else "",
              f"shifts of ±{config['shift']} px" if config.get("shift") else "", "mirrored" if config.get("flip") else "",
              "standardised inputs" if config.get("standardise") else "",
