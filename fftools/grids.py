@@ -145,6 +145,11 @@ STUDIES: dict[str, Study] = {
          *(in_colour(ALL | more, blocks=SMALL) for more in
            ({}, dict(first_loss=0), dict(goodness="place", temperature=10.0), dict(temperature=30.0)))),
         quick=dict(epochs=2, train_images=2_000, validation_images=1_000)),
+    "ff-cnn-digits": Study(
+        "What may be changed for a long run on MNIST: 5 epochs of its training images, shifted, validation",
+        tuple(beyond("mnist", epochs=5, network=network, readout_epochs=0, splits=["validation"], **more)
+              for network, more in (({}, {}), ({}, dict(lr=3e-4)), (ALL, {}), (ALL, dict(lr=3e-4)))),
+        quick=dict(epochs=1, train_images=1_000)),
     "ff-cnn-clothes": Study(
         "What may be changed for Fashion-MNIST: 3 epochs of 20,000 shifted and mirrored images, validation",
         tuple(together(network, dataset="fashion_mnist", flip=True, **shape) for network, shape in
