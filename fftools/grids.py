@@ -166,6 +166,11 @@ STUDIES: dict[str, Study] = {
         tuple(beyond("cifar10", rule, epochs=epochs, network=dict(negatives_each=9), blocks=SMALL)
               for epochs in (25, 40) for rule in ("ff", "bp")),
         quick=dict(train_images=1_000)),
+    "ff-cnn-beyond-slow": Study(
+        "The same on digits and clothes, at a third of the rate and for 40 epochs; backprop keeps its rate",
+        tuple(beyond(dataset, rule, epochs=40, **dict(lr=3e-4) if rule == "ff" else {})
+              for dataset in ("mnist", "fashion_mnist") for rule in ("ff", "bp")),
+        quick=dict(epochs=1, train_images=1_000)),
     "ff-cnn-beyond-wide": Study(
         "The same with 128 and 256 filters and for 100 epochs (for a GPU)",
         tuple(beyond(dataset, rule, width, epochs=100) for dataset in ("mnist", "fashion_mnist", "cifar10", "cifar100")
