@@ -139,7 +139,8 @@ RATES = {("mlp", "mnist"): dict(mf=3e-3, bp=3e-3, fa=1e-3, dfa=1e-3, ff=3e-3),
          ("cnn", "cifar10"): dict(mf=3e-3, bp=1e-3), ("cnn-standardised", "cifar10"): dict(mf=1e-3, bp=1e-3),
          ("cnn-standardised", "mnist"): dict(mf=1e-2, bp=3e-3), ("cnn-standardised", "fashion_mnist"): dict(mf=3e-3, bp=3e-3)}
 
-# The same for runs of so many epochs on all images, of those that `mono-mlp-long-rates` and `mono-cnn-long-rates` tried.
+# The same for runs of so many epochs on all images, of those that `mono-mlp-long-rates` tried at that length, and
+# `mono-cnn-standardised-long-rates` in a third of it.
 LONG_RATES = {("mlp", "fashion_mnist", 40): dict(mf=1e-3, bp=3e-4), ("cnn-standardised", "mnist", 30): dict(mf=3e-3)}
 
 

@@ -44,10 +44,10 @@ RACES: dict[str, Study] = {
                    splits=["validation"])
               for dataset in ("cifar10", "mnist", "fashion_mnist") for rule in ("mf", "bp") for lr in (3e-4, 1e-3, 3e-3, 1e-2)),
         quick=dict(epochs=1, train_images=1_000, validation_images=1_000)),
-    "mono-cnn-long-rates": Study(
-        "The rate of the CNN once more, at length: what the short trials chose and two lower ones, on moved images, validation",
+    "mono-cnn-standardised-long-rates": Study(
+        "The rate of the CNN once more, for the long runs on moved images: 10 epochs of MNIST, validation",
         tuple(race(rule, "mnist", True, lr=lr, standardise=True, **MOVED["mnist"] | dict(epochs=10), splits=["validation"])
-              for rule, rates in (("mf", (1e-2, 3e-3, 1e-3)), ("bp", (3e-3, 1e-3, 3e-4))) for lr in rates),
+              for rule in ("mf", "bp") for lr in (1e-2, 3e-3, 1e-3)),
         quick=dict(epochs=1, train_images=1_000, validation_images=1_000)),
     "mono-mlp-long-rates": Study(
         "Mono-Forward and backprop, MLP: the learning rate once more, at 40 epochs on all images, validation",
