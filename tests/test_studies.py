@@ -395,8 +395,8 @@ def test_long_rates_are_the_best_of_those_tried_at_length(kind, dataset, epochs,
         mine = {r["config"]["lr"]: r["metrics"].get("val_ff_pred", r["metrics"].get("val_accuracy"))
                 for r in tried if r["config"]["rule"] == rule}
         assert max(mine, key=mine.get) == chosen, rule
-        of_both = [race(rule, dataset, kind.startswith("cnn"), epochs=length, **options)["lr"] for length in (epochs, epochs - 1)]
-        assert of_both == [chosen, RATES[kind, dataset][rule]]
+        long, short = (race(rule, dataset, kind.startswith("cnn"), epochs=count, **options) for count in (epochs, epochs - 1))
+        assert (long["lr"], short["lr"]) == (chosen, RATES[kind, dataset][rule])
         rates[rule] = sorted(mine)
     assert len({tuple(found) for found in rates.values()}) == 1, "as many trials for each rule"
     assert not any(name.startswith("test") for r in tried for name in r["metrics"])
