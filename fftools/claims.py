@@ -14,7 +14,7 @@ from fftools import records
 
 VERDICTS = ("not run", "shown in a chapter", "not run at that scale", "not reproduced", "close", "reproduced")  # worst first
 DECIDED = VERDICTS[-3:]
-WATCHED = 2_000  # validation images that a run in training is watched on (studies.WATCHED)
+WATCHED = 2_000  # validation images that a run in training is watched on (recipes.WATCHED)
 CLOSE = 5  # a number within this many tolerances of the paper's is close
 
 

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from fftools import data, records, studies
+from fftools import data, recipes, records
 from fftools.data import Split
 from fftools.learner import Learner
 from fftools.readout import LinearReadout, accuracy
@@ -141,8 +141,8 @@ def _untrained(card: dict) -> Kept:
     """The network that a card describes, every layer's size settled. The random generators stay as they are."""
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
-            image, learner = torch.zeros(1, *card["image"]), studies.build(card["config"]).eval()
-            for scores in studies.answers(learner).values():
+            image, learner = torch.zeros(1, *card["image"]), recipes.build(card["config"]).eval()
+            for scores in recipes.answers(learner).values():
                 scores(image)
             readout = LinearReadout(learner, card["classes"]).eval() if card["config"].get("readout_epochs") else None
             if readout is not None:
@@ -162,7 +162,7 @@ def _measure(network: Kept, weights: dict[str, Tensor], asked: Split) -> dict[st
     """Accuracies on validation images with these weights, under the names of the records' metrics."""
     _compare("the run's weights", _parts(network).state_dict(), weights, str(next(iter(weights.values())).dtype)[6:])
     _parts(network).load_state_dict(weights)
-    answers = studies.answers(network.learner, network.readout)
+    answers = recipes.answers(network.learner, network.readout)
     return {f"val_{name}": accuracy(scores, asked) for name, scores in answers.items()}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from fftools import claims, pages, records, studies
+from fftools import claims, pages, recipes, records, studies
 from fftools.claims import VERDICTS, Claim
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -166,7 +166,7 @@ def test_metrics_that_lie_in_the_history(save):
     assert claims.ask(query("discrimination 3 last"), "full").mean == pytest.approx(100)
     assert claims.ask(query("test_goodness of 14"), "full").mean == pytest.approx(75), "digit 1 always, 4 every second time"
     assert claims.ask(query("val_goodness of 1"), "full") is None
-    assert claims.WATCHED == studies.WATCHED
+    assert claims.WATCHED == recipes.WATCHED
 
 
 # --- the project's own claims ------------------------------------------------------------------------------------

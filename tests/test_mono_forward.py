@@ -15,7 +15,7 @@ from fftools.feedback import DirectFeedbackAlignment, FeedbackAlignment
 from fftools.fit import fit
 from fftools.mono_forward import MonoForward
 from fftools.readout import accuracy, predict
-from fftools.studies import build
+from fftools.recipes import build
 
 
 def dense(seed: int = 0, widths=(64, 20, 12), **options) -> MonoForward:

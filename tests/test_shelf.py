@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 
 import fftools
-from fftools import data, records, shelf, studies
+from fftools import data, recipes, records, shelf, studies
 from fftools.configs import bp_cnn, ff, ff_cnn
 from fftools.data import Dataset, Split
 from fftools.grids import STUDIES
@@ -87,7 +87,7 @@ def test_a_kept_network_answers_as_its_record_says(course, digits, name):
     assert readout is None or not readout.training and readout.learner is learner
     record = records.read(course / card["record"])
     assert card["metrics"] == record["metrics"] and card["config"] == record["config"] == CONFIGS[name]
-    found = {f"val_{way}": accuracy(scores, digits.validation) for way, scores in studies.answers(learner, readout).items()}
+    found = {f"val_{way}": accuracy(scores, digits.validation) for way, scores in recipes.answers(learner, readout).items()}
     assert found == {key: value for key, value in record["metrics"].items() if key.startswith("val_")}
     assert len(found) == {"ff-cnn": 2, "bp-cnn": 1, "ff-mlp": 3, "label-free": 1}[name]
 
@@ -363,7 +363,7 @@ def test_every_network_of_the_course_loads_and_belongs_to_its_record(name, monke
     record = records.read(ROOT / card["record"])
     assert all(card[key] == record[key] for key in ("study", "config", "seed", "profile", "metrics"))
     assert card["config"] in STUDIES[card["study"]].grid(card["profile"]), "the command in its card would make it"
-    for scores in studies.answers(learner, readout).values():
+    for scores in recipes.answers(learner, readout).values():
         found = scores(torch.rand(2, *card["image"]))
         assert found.shape == (2, card["classes"]) and found.isfinite().all()
 

@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from fftools import data, records, studies
+from fftools import data, recipes, records, studies
 from fftools.backprop import Backprop
 from fftools.configs import ARTICLE, LONG_RATES, RATES, bp, bp_cnn, ff, ff_cnn, idea, race
 from fftools.data import Dataset, Split
 from fftools.grids import STUDIES, Study
 from fftools.hybrids import Hybrids
 from fftools.labels import Fourier
-from fftools.studies import build, run, run_study
+from fftools.recipes import build
+from fftools.studies import run, run_study
 
 TINY = {"dataset": "digits", "widths": [784, 20, 20], "epochs": 2, "batch_size": 50, "lr": 3e-3, "readout_epochs": 1,
         "train_images": 500}
@@ -31,8 +32,8 @@ def digits_at_hand(digits, monkeypatch):
 @pytest.fixture
 def trained(monkeypatch):
     """Counts how often a learner is trained."""
-    calls, fit = [], studies.fit
-    monkeypatch.setattr(studies, "fit", lambda *arguments, **options: calls.append(1) or fit(*arguments, **options))
+    calls, fit = [], recipes.fit
+    monkeypatch.setattr(recipes, "fit", lambda *arguments, **options: calls.append(1) or fit(*arguments, **options))
     return calls
 
 
@@ -106,7 +107,7 @@ def test_a_run_gives_a_record_and_is_not_made_twice(trained):
     assert all(0 <= value <= 1 for value in found["metrics"].values())
     assert len(found["history"]["loss"]) == 2 and found["provenance"]["dataset"] == "digits"
     assert run("tiny", config, 0, "quick", progress=False) == found and len(trained) == 2
-    assert studies._beside(records.path_of("tiny", config, 0), ".pt").exists(), "the trained weights are kept"
+    assert recipes.beside(records.path_of("tiny", config, 0), ".pt").exists(), "the trained weights are kept"
 
 
 def test_only_missing_runs_are_made(trained):
@@ -135,9 +136,9 @@ def test_a_run_that_broke_off_is_taken_up_again(monkeypatch):
     """Stopped after training, before its record: the second attempt reads the checkpoint and ends the same."""
     config = ff(**TINY)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(studies, "LinearReadout", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(recipes, "LinearReadout", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         run("tiny", config, 0, "quick", progress=False)
-    checkpoint = studies._beside(records.path_of("tiny", config, 0), ".pt")
+    checkpoint = recipes.beside(records.path_of("tiny", config, 0), ".pt")
     assert checkpoint.exists() and not records.load("tiny")
     resumed = run("tiny", config, 0, "quick", progress=False)
     records.path_of("tiny", config, 0).unlink()
@@ -180,8 +181,8 @@ def test_a_cnns_record_holds_what_figure_3_needs():
 
 
 def test_all_images_are_those_for_training_and_those_for_validation(monkeypatch):
-    sizes, fit = [], studies.fit
-    monkeypatch.setattr(studies, "fit", lambda learner, train, **rest: sizes.append(len(train)) or fit(learner, train, **rest))
+    sizes, fit = [], recipes.fit
+    monkeypatch.setattr(recipes, "fit", lambda learner, train, **rest: sizes.append(len(train)) or fit(learner, train, **rest))
     config = bp(**TINY) | dict(all_images=True, splits=["test"], readout_epochs=0)
     metrics = run("final", config, 0, "quick", progress=False)["metrics"]
     assert sizes == [1_497] and set(metrics) == {"test_accuracy"}
@@ -226,7 +227,7 @@ def test_the_article_runs_small():
 
 def test_the_articles_run_goes_on_after_the_last_whole_batch(monkeypatch, tmp_path):
     config = ARTICLE | {"dataset": "digits", "widths": [784, 20, 20], "steps": 5, "batch_images": 300, "batches": 3}
-    train, calls = studies.train_layers, []
+    train, calls = recipes.train_layers, []
 
     def killed_in_batch_3(*arguments, **options):
         calls.append(1)
@@ -234,7 +235,7 @@ def test_the_articles_run_goes_on_after_the_last_whole_batch(monkeypatch, tmp_pa
             raise KeyboardInterrupt
         return train(*arguments, **options)
 
-    monkeypatch.setattr(studies, "train_layers", killed_in_batch_3)
+    monkeypatch.setattr(recipes, "train_layers", killed_in_batch_3)
     with pytest.raises(KeyboardInterrupt):
         run("killed", config, 0, "quick", progress=False)
     resumed = run("killed", config, 0, "quick", progress=False)
@@ -279,7 +280,7 @@ def test_a_budget_stops_in_the_middle_of_a_run_which_then_goes_on(tiny_study, mo
         patch.setattr(module.time, "time", clock)
         assert run_study("tiny", "full", budget=500) == {"done": 0, "unfinished": 3, "busy": 0}
     assert not records.load("tiny")
-    assert torch.load(studies._beside(records.path_of("tiny", tiny_study[0], 0), ".pt"), weights_only=True)["history"]["loss"]
+    assert torch.load(recipes.beside(records.path_of("tiny", tiny_study[0], 0), ".pt"), weights_only=True)["history"]["loss"]
     assert run_study("tiny", "full")["done"] == 3
     for config in tiny_study:
         found = json.loads(records.path_of("tiny", config, 0).read_text())

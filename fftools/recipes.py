@@ -1,0 +1,157 @@
+"""How a configuration of `fftools.configs` becomes a trained network and its numbers."""
+
+import time
+from functools import partial
+from pathlib import Path
+
+import torch
+from sklearn.metrics import confusion_matrix
+from torch import Tensor
+
+from fftools import checkpoints, data, labels, tables
+from fftools.backprop import Backprop
+from fftools.blocks import Standardise, averaged, cnn, fan_out_weights, mlp
+from fftools.feedback import DirectFeedbackAlignment, FeedbackAlignment
+from fftools.fit import OutOfTime, fit
+from fftools.forward_forward import ForwardForward
+from fftools.greedy import train_layers
+from fftools.hybrids import Hybrids
+from fftools.learner import Learner
+from fftools.mono_forward import MonoForward
+from fftools.readout import LinearReadout, Scores, accuracy, predict
+
+SCHEMES = {"pixels": labels.Pixels, "hybrids": Hybrids, "fourier": labels.Fourier, "morphology": labels.Morphology}
+RULES = {"bp": Backprop, "fa": FeedbackAlignment, "dfa": DirectFeedbackAlignment, "mf": MonoForward}
+WATCHED = 2_000  # validation images on which a long run is watched; its verdict comes from all of them
+
+
+def build(config: dict) -> Learner:
+    """The untrained learner that a configuration describes. Raises ValueError for `standardise` under Forward-Forward."""
+    dense = averaged if config.get("form", {}).get("form") == "ids" else mlp
+    blocks = cnn(**config["blocks"]) if "blocks" in config else dense(config["widths"], config.get("bias", True))
+    if config.get("weights") == "fan-out":
+        fan_out_weights(blocks)
+    if config.get("standardise"):
+        if config["rule"] not in RULES:
+            raise ValueError(f"inputs are standardised for {', '.join(RULES)} only; got rule {config['rule']!r}, which "
+                             "normalises what block 1 reads, label included")
+        blocks[0].insert(0, Standardise(*data.STATISTICS[config["dataset"]]))
+    if config["rule"] in RULES:
+        return RULES[config["rule"]](blocks, **config.get("network", {}))
+    return ForwardForward(blocks, SCHEMES[config["label"]](**config.get("labels", {})), **config["network"])
+
+
+def train(config: dict, seed: int, dataset: data.Dataset, path: Path, progress: str | None = None,
+          deadline: float | None = None) -> tuple[dict[str, float], dict]:
+    """Train the network of a configuration and ask it what the configuration wants to know: metrics and history.
+
+    `path` is that of the record to be; the weights and what is needed to go on lie near it, see `beside`.
+    `progress` and `deadline` as in `fit`. Raises `fit.TrainingError` and `fit.OutOfTime`.
+    """
+    way = {"article": _article, "logistic": _logistic}.get(config["rule"], _mini_batch)
+    return way(config, seed, dataset, path, progress, deadline)
+
+
+def beside(path: Path, ending: str) -> Path:
+    """A file for a run's own use in `runs/<study>/`."""
+    return path.parents[2] / "runs" / path.parent.name / f"{path.stem}{ending}"
+
+
+def _mini_batch(config, seed, dataset, path, progress, deadline):
+    train = dataset.train + dataset.validation if config.get("all_images") else dataset.train[: config.get("train_images")]
+    options = dict(batch_size=config["batch_size"], seed=seed, shift=config["shift"], flip=config.get("flip", False),
+                   progress=progress, deadline=deadline)
+    learner = build(config)
+    every = config.get("validate_every")
+    watched = dataset.validation[:min(WATCHED, config.get("validation_images", WATCHED))] if every else None
+    history = fit(learner, train, epochs=config["epochs"], lr=config["lr"], optimizer=config.get("optimizer", "adam"),
+                  checkpoint=beside(path, ".pt"), validation=watched, validate_every=every or 1,
+                  on_epoch=_schedule(config), **options).to_dict()
+    readout = None
+    if config["readout_epochs"]:
+        readout = LinearReadout(learner, dataset.classes)
+        fit(readout, train, epochs=config["readout_epochs"], lr=1e-3, checkpoint=beside(path, "-linear.pt"), **options)
+    return _asked(answers(learner, readout), config, dataset, history), history
+
+
+def _schedule(config):
+    """Moves K from the first to the second of `strengths` over the epochs: the last epoch, and the verdict, have the second."""
+    if "strengths" not in config:
+        return None
+    first, last = config["strengths"]
+
+    def move(done: int, learner: ForwardForward) -> None:
+        learner.label.strength = first + (last - first) * min(1.0, done / max(1, config["epochs"] - 1))
+
+    return move
+
+
+def _logistic(config, seed, dataset, path, progress, deadline):
+    """The plain control beside the networks of Table 6; its `strength` is chosen as their rates are."""
+    history = {}
+    train = dataset.train[: config.get("train_images")]
+    return _asked({"accuracy": tables.logistic(train, config["strength"])}, config, dataset, history), history
+
+
+def _asked(ways: dict[str, Scores], config, dataset, history) -> dict[str, float]:
+    metrics = {}
+    for name, scores in ways.items():
+        for split, short in (("validation", "val"), ("test", "test")):
+            if split in config["splits"]:
+                asked = getattr(dataset, split)[: config.get(f"{split}_images")]
+                found, right = predict(scores, asked.images), asked.labels
+                metrics[f"{short}_{name}"] = (found == right).float().mean().item()
+                history.setdefault("confusion", {})[f"{short}_{name}"] = confusion_matrix(
+                    right.cpu(), found.cpu(), labels=range(dataset.classes)).tolist()
+                if dataset.classes == 2:
+                    metrics[f"{short}_{name}_auc"] = tables.roc_auc(scores, asked)
+    return metrics
+
+
+def answers(learner: Learner, readout: LinearReadout | None = None) -> dict[str, Scores]:
+    """The ways in which a trained network can be asked, by the names they have in records."""
+    if isinstance(learner, MonoForward):
+        layers = {f"layer_{number}": partial(_one_layer, learner, number) for number in range(1, len(learner.blocks) + 1)}
+        return {"ff_pred": learner.scores, "bp_pred": learner.last_scores} | layers
+    if not isinstance(learner, ForwardForward):
+        return {"accuracy": learner.scores}
+    found = {"goodness": learner.scores} if learner.label.classes else {}
+    found |= {} if learner.softmax is None else {"one_pass": learner.one_pass}
+    return found if readout is None else found | {"linear": readout.scores}
+
+
+def _one_layer(learner: MonoForward, number: int, images: Tensor) -> Tensor:
+    return learner.goodness(images)[number - 1]
+
+
+def _article(config, seed, dataset, path, progress, deadline):
+    """Three batches of the 60,000 training images; nothing is chosen, so validation images are trained on too."""
+    everything = dataset.train + dataset.validation
+    order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(seed))
+    standardise = Standardise(*data.STATISTICS["mnist"])  # as the article's code family does, before a label is written in
+    label = labels.Pixels(on=standardise(torch.ones(1)).item())
+    learner = ForwardForward(mlp(config["widths"]), label, **config["network"]).to(everything.labels.device)
+    standardise.to(everything.labels.device)
+    fused = everything.labels.device.type != "mps"
+    optimizers = [torch.optim.Adam(block.parameters(), lr=config["lr"], fused=fused) for block in learner.blocks]
+    history, scores = [], lambda images: learner.scores(standardise(images))
+    if state := checkpoints.load(beside(path, ".pt"), config):
+        history = state["history"]
+        for part, kept in zip([learner, *optimizers], state["parts"]):
+            part.load_state_dict(kept)
+    batches = order.to(everything.labels.device).split(config["batch_images"])[: config["batches"]]
+    for number, index in enumerate(batches[len(history):], len(history) + 1):
+        if deadline and time.time() >= deadline:
+            raise OutOfTime(f"stopped before batch {number}")
+        batch = everything[index]
+        images = standardise(batch.floats())
+        history.append(train_layers(
+            learner, learner.label.positive(images, batch.labels), learner.label.negative(images, batch.labels),
+            optimizers, config["steps"], progress=progress and f"{progress}, batch {number}"))
+        checkpoints.save(beside(path, ".pt"), config, history=history,
+                         parts=[part.state_dict() for part in [learner, *optimizers]])
+    metrics = {"last_batch_error": 1 - accuracy(scores, everything[batches[-1]]),
+               "test_error": 1 - accuracy(scores, dataset.test), "train_error": 1 - accuracy(scores, everything)}
+    learner.first_judge = 1  # the article's variant: the first layer has no say
+    metrics["test_error_without_first"] = 1 - accuracy(scores, dataset.test)
+    return metrics, {"loss": [[block[::10] for block in batch] for batch in history]}
