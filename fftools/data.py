@@ -150,10 +150,12 @@ def load(name: str, device: str | torch.device = "auto", fallback: str | None = 
 
 
 def _load(name: str, **options) -> Dataset:
-    from fftools import sources, tables  # here, since these modules are built on this one
-
     if name in TABLES:
+        from fftools import tables  # here, as `sources`: both are built on this module, and tables bring pandas along
+
         return getattr(tables, name)(**options)
+    from fftools import sources
+
     train, test, held_out = sources.digits(**options) if name == "digits" else sources.pictures(name, **options)
     train = Split(*train)
     return Dataset(name, train[:-held_out], train[-held_out:], Split(*test))

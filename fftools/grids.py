@@ -16,7 +16,9 @@ from fftools.configs import (
     ff_cnn,
     idea,
     in_colour,
+    pooled,
     searched,
+    shared_out,
     stack,
     strided,
     together,
@@ -28,6 +30,7 @@ from fftools.races import RACES
 MINIATURE = dict(train_images=2_000, validation_images=1_000, epochs=6, lr=1e-3, readout_epochs=4, validate_every=None)
 WIDTHS, KERNELS = (16, 32, 64, 128), (3, 5, 7)
 SMALL, LARGE = (strided(*widths, kernel=5, channels=3) for widths in ((32, 64, 128), (64, 128, 256)))
+DEEP = 40, 80, 160, 160  # four pooled blocks of channel-wise goodness
 
 STUDIES: dict[str, Study] = {
     "article": Study("The article's network: [784, 512, 512], layer after layer on three batches of 20,000",
@@ -145,6 +148,16 @@ STUDIES: dict[str, Study] = {
          *(in_colour(ALL | more, blocks=SMALL) for more in
            ({}, dict(first_loss=0), dict(goodness="place", temperature=10.0), dict(temperature=30.0)))),
         quick=dict(epochs=2, train_images=2_000, validation_images=1_000)),
+    "ff-cnn-channels": Study(
+        "Channel-wise goodness: what may be changed, 3 epochs of 20,000 shifted images of MNIST and of CIFAR-10, validation",
+        (shared_out(), shared_out(network=dict(temperature=1.0)), shared_out(network=dict(temperature=0.01)),
+         shared_out(lr=3e-3), shared_out(blocks=strided(80, 160, 320, kernel=5)),
+         *(shared_out(blocks=pooled(*DEEP), lr=lr) for lr in (1e-3, 3e-3, 1e-2)),
+         shared_out(blocks=pooled(20, 40, 80, 80, 80, pool=[None, "max", "max", None, "max"]), lr=3e-3),
+         shared_out("cifar10", blocks=strided(80, 160, 320, kernel=5, channels=3)),
+         shared_out("cifar10", blocks=pooled(80, 160, 320, 640, kernel=3, channels=3, pool="average")),
+         *(shared_out("cifar10", blocks=pooled(*DEEP, channels=3), lr=lr) for lr in (1e-3, 3e-3, 1e-2))),
+        quick=dict(epochs=2, train_images=2_000, validation_images=1_000)),
     "ff-cnn-digits": Study(
         "What may be changed for a long run on MNIST: 5 epochs of its training images, shifted, validation",
         tuple(beyond("mnist", epochs=5, network=network, readout_epochs=0, splits=["validation"], **more)
@@ -170,6 +183,13 @@ STUDIES: dict[str, Study] = {
         "The same on digits and clothes, at a third of the rate and for 40 epochs; backprop keeps its rate",
         tuple(beyond(dataset, rule, epochs=40, **dict(lr=3e-4) if rule == "ff" else {})
               for dataset in ("mnist", "fashion_mnist") for rule in ("ff", "bp")),
+        quick=dict(epochs=1, train_images=1_000)),
+    "ff-cnn-beyond-channels": Study(
+        "Channel-wise goodness in four pooled blocks, on all training images of four datasets, and backprop on the same blocks",
+        tuple(beyond(dataset, rule, epochs=40, lr=3e-3 if rule == "cw" else 1e-3,
+                     blocks=pooled(*widths, channels=3 if dataset.startswith("cifar") else 1))
+              for dataset, widths in (("mnist", DEEP), ("fashion_mnist", DEEP), ("cifar10", DEEP),
+                                      ("cifar100", (100, 200, 400, 400))) for rule in ("cw", "bp")),
         quick=dict(epochs=1, train_images=1_000)),
     "ff-cnn-beyond-wide": Study(
         "The same with 128 and 256 filters and for 100 epochs (for a GPU)",

@@ -11,6 +11,7 @@ from torch import Tensor
 from fftools import checkpoints, data, labels, tables
 from fftools.backprop import Backprop
 from fftools.blocks import Standardise, averaged, cnn, fan_out_weights, mlp
+from fftools.channel_wise import ChannelWise
 from fftools.feedback import DirectFeedbackAlignment, FeedbackAlignment
 from fftools.fit import OutOfTime, fit
 from fftools.forward_forward import ForwardForward
@@ -26,7 +27,7 @@ WATCHED = 2_000  # validation images on which a long run is watched; its verdict
 
 
 def build(config: dict) -> Learner:
-    """The untrained learner that a configuration describes. Raises ValueError for `standardise` under Forward-Forward."""
+    """The untrained learner that a configuration describes. Raises ValueError for `standardise` where it is no use."""
     dense = averaged if config.get("form", {}).get("form") == "ids" else mlp
     blocks = cnn(**config["blocks"]) if "blocks" in config else dense(config["widths"], config.get("bias", True))
     if config.get("weights") == "fan-out":
@@ -34,10 +35,12 @@ def build(config: dict) -> Learner:
     if config.get("standardise"):
         if config["rule"] not in RULES:
             raise ValueError(f"inputs are standardised for {', '.join(RULES)} only; got rule {config['rule']!r}, which "
-                             "normalises what block 1 reads, label included")
+                             "normalises what block 1 reads")
         blocks[0].insert(0, Standardise(*data.STATISTICS[config["dataset"]]))
     if config["rule"] in RULES:
         return RULES[config["rule"]](blocks, **config.get("network", {}))
+    if config["rule"] == "cw":
+        return ChannelWise(blocks, **config["network"])
     return ForwardForward(blocks, SCHEMES[config["label"]](**config.get("labels", {})), **config["network"])
 
 
@@ -110,8 +113,10 @@ def _asked(ways: dict[str, Scores], config, dataset, history) -> dict[str, float
 
 def answers(learner: Learner, readout: LinearReadout | None = None) -> dict[str, Scores]:
     """The ways in which a trained network can be asked, by the names they have in records."""
-    if isinstance(learner, MonoForward):
+    if isinstance(learner, (MonoForward, ChannelWise)):
         layers = {f"layer_{number}": partial(_one_layer, learner, number) for number in range(1, len(learner.blocks) + 1)}
+        if isinstance(learner, ChannelWise):
+            return {"goodness": learner.scores} | layers
         return {"ff_pred": learner.scores, "bp_pred": learner.last_scores} | layers
     if not isinstance(learner, ForwardForward):
         return {"accuracy": learner.scores}
@@ -120,7 +125,7 @@ def answers(learner: Learner, readout: LinearReadout | None = None) -> dict[str,
     return found if readout is None else found | {"linear": readout.scores}
 
 
-def _one_layer(learner: MonoForward, number: int, images: Tensor) -> Tensor:
+def _one_layer(learner: MonoForward | ChannelWise, number: int, images: Tensor) -> Tensor:
     return learner.goodness(images)[number - 1]
 
 

@@ -1,0 +1,61 @@
+"""Channel-wise goodness (Papachristodoulou et al. 2023): a block's channels are shared out among the classes."""
+
+from collections.abc import Iterator
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fftools.blocks import NORMS
+from fftools.learner import Learner
+
+
+class ChannelWise(Learner):
+    """A stack of blocks whose channels compete: each class owns an equal share of every block's channels.
+
+    The goodness of class c is the mean of the squared activations of its channels, over their places. Softmax cross-entropy
+    on the classes' goodness trains a block's weights and nothing else: no gradient crosses a block's border, no label enters
+    an image, and there are no negative data. It is Mono-Forward with a projection that is given: one for a class's own
+    channels, zero for all others. Of the source it has the goodness and the loss, not its grouped convolutions.
+
+    blocks       from `fftools.blocks`; `classes` divides the number of channels, or neurons, of each
+    classes      how many share a block's channels; the first share belongs to class 0
+    temperature  T: the loss sees goodness as G/T
+    norm         what a block's input goes through, as in `ForwardForward`: the next block must not read the goodness off
+    """
+
+    def __init__(self, blocks: nn.ModuleList, classes: int = 10, temperature: float = 0.1, norm: str = "layer"):
+        super().__init__()
+        if norm not in NORMS:
+            raise ValueError(f"norm must be one of {', '.join(NORMS)}; got {norm!r}")
+        if not temperature > 0:
+            raise ValueError(f"temperature must be positive; got {temperature}")
+        self.blocks, self.classes, self.temperature, self.norm = blocks, classes, temperature, NORMS[norm]
+
+    def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
+        """See `Learner`: one loss for each block. Raises ValueError when its channels cannot be shared out evenly."""
+        x = images
+        for block in self.blocks:
+            x = block(self.norm(x.detach()))
+            yield F.cross_entropy(self.by_class(x) / self.temperature, labels)
+
+    def by_class(self, x: Tensor) -> Tensor:
+        """Mean square of each class's channels in a block's activations `(N, C, H, W)` or `(N, C)`; float32 `(N, classes)`."""
+        if x.shape[1] % self.classes:
+            raise ValueError(f"{x.shape[1]} channels cannot be shared out evenly among {self.classes} classes")
+        return x.float().pow(2).unflatten(1, (self.classes, -1)).flatten(2).mean(2)
+
+    def activations(self, inputs: Tensor) -> list[Tensor]:
+        """See `Learner`."""
+        found, x = [], inputs
+        for block in self.blocks:
+            x = block(self.norm(x))
+            found.append(x)
+        return found
+
+    def goodness(self, images: Tensor) -> list[Tensor]:
+        """Each block's goodness of every class `(N, classes)`, first block to last: what each would answer alone."""
+        return [self.by_class(x) for x in self.activations(images)]
+
+    def scores(self, images: Tensor) -> Tensor:
+        """The blocks' goodness added up, `(N, classes)` float32."""
+        return sum(self.goodness(images))
