@@ -186,7 +186,7 @@ STUDIES: dict[str, Study] = {
         quick=dict(epochs=1, train_images=1_000)),
     "ff-cnn-beyond-channels": Study(
         "Channel-wise goodness in four pooled blocks, on all training images of four datasets, and backprop on the same blocks",
-        tuple(beyond(dataset, rule, epochs=40, lr=3e-3 if rule == "cw" else 1e-3,
+        tuple(beyond(dataset, rule, epochs=40,
                      blocks=pooled(*widths, channels=3 if dataset.startswith("cifar") else 1))
               for dataset, widths in (("mnist", DEEP), ("fashion_mnist", DEEP), ("cifar10", DEEP),
                                       ("cifar100", (100, 200, 400, 400))) for rule in ("cw", "bp")),
