@@ -14,8 +14,9 @@ class ChannelWise(Learner):
 
     The goodness of class c is the mean of the squared activations of its channels, over their places. Softmax cross-entropy
     on the classes' goodness trains a block's weights and nothing else: no gradient crosses a block's border, no label enters
-    an image, and there are no negative data. It is Mono-Forward with a projection that is given: one for a class's own
-    channels, zero for all others. Of the source it has the goodness and the loss, not its grouped convolutions.
+    an image, and there are no negative data. It is Mono-Forward on squares with a projection that is given: the same
+    number for each of a class's own channels, zero for all others. Of the source it has the goodness and the loss, not the
+    grouped convolutions.
 
     blocks       from `fftools.blocks`; `classes` divides the number of channels, or neurons, of each
     classes      how many share a block's channels; the first share belongs to class 0
