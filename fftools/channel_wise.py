@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fftools.blocks import NORMS
+from fftools.blocks import layer_norm
 from fftools.learner import Learner
 
 
@@ -21,16 +21,15 @@ class ChannelWise(Learner):
     blocks       from `fftools.blocks`; `classes` divides the number of channels, or neurons, of each
     classes      how many share a block's channels; the first share belongs to class 0
     temperature  T: the loss sees goodness as G/T
-    norm         what a block's input goes through, as in `ForwardForward`: the next block must not read the goodness off
     """
 
-    def __init__(self, blocks: nn.ModuleList, classes: int = 10, temperature: float = 0.1, norm: str = "layer"):
+    norm = staticmethod(layer_norm)  # so that the next block cannot read the goodness off
+
+    def __init__(self, blocks: nn.ModuleList, classes: int = 10, temperature: float = 0.1):
         super().__init__()
-        if norm not in NORMS:
-            raise ValueError(f"norm must be one of {', '.join(NORMS)}; got {norm!r}")
         if not temperature > 0:
             raise ValueError(f"temperature must be positive; got {temperature}")
-        self.blocks, self.classes, self.temperature, self.norm = blocks, classes, temperature, NORMS[norm]
+        self.blocks, self.classes, self.temperature = blocks, classes, temperature
 
     def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
         """See `Learner`: one loss for each block. Raises ValueError when its channels cannot be shared out evenly."""
@@ -44,14 +43,6 @@ class ChannelWise(Learner):
         if x.shape[1] % self.classes:
             raise ValueError(f"{x.shape[1]} channels cannot be shared out evenly among {self.classes} classes")
         return x.float().pow(2).unflatten(1, (self.classes, -1)).flatten(2).mean(2)
-
-    def activations(self, inputs: Tensor) -> list[Tensor]:
-        """See `Learner`."""
-        found, x = [], inputs
-        for block in self.blocks:
-            x = block(self.norm(x))
-            found.append(x)
-        return found
 
     def goodness(self, images: Tensor) -> list[Tensor]:
         """Each block's goodness of every class `(N, classes)`, first block to last: what each would answer alone."""

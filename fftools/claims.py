@@ -72,7 +72,7 @@ class Claim:
         if self.paper is None and len(self.ours) == 1:
             return "control"
         found = self.found()
-        scaled = all(a.record["profile"] == "full" and holds(a.record["config"], self.at or {}) for a in found)
+        scaled = all(a.record["profile"] == "full" and records.holds(a.record["config"], self.at or {}) for a in found)
         leaning = self.leaning()
         if scaled or (self.paper is not None and leaning == "reproduced"):  # a number that a smaller run reaches is reached
             return leaning
@@ -133,11 +133,11 @@ def ask(query: dict, profile: str) -> Found | None:
     """
     groups: dict[str, list] = {}
     for record in records.load(query["study"], profile):
-        value = value_of(record, query["metric"])
-        if value is not None and holds(record["config"], query.get("where", {})):
+        value = records.value_of(record, query["metric"])
+        if value is not None and records.holds(record["config"], query.get("where", {})):
             groups.setdefault(json.dumps(record["config"], sort_keys=True), []).append(record)
     judge = query["metric"].replace("test_", "val_", 1)
-    if any(value_of(record, judge) is None for group in groups.values() for record in group):
+    if any(records.value_of(record, judge) is None for group in groups.values() for record in group):
         judge = query["metric"]
     ranked = sorted(groups.values(), key=lambda group: -_sign(query) * _over_seeds(group, judge).mean)
     found = [_over_seeds(group, query["metric"]) for group in ranked]
@@ -147,22 +147,10 @@ def ask(query: dict, profile: str) -> Found | None:
 
 
 def _over_seeds(kept: list[dict], metric: str) -> Found:
-    values = [100 * value_of(record, metric) for record in kept]
+    values = [100 * records.value_of(record, metric) for record in kept]
     mean, sd = float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
     error = sd if len(values) > 1 else 100 * (mean / 100 * (1 - mean / 100) / _judged(kept[0], metric)) ** 0.5
     return Found(mean, sd, error / len(values) ** 0.5, len(values), kept[0])
-
-
-def value_of(record: dict, metric: str) -> float | None:
-    """A metric; "test_goodness of 49": its mean over digits 4 and 9; "discrimination 2 first": of block 2, at first watch."""
-    name, *rest = metric.split()
-    if name == "discrimination":
-        watched = record["history"].get("discrimination")
-        return watched[0 if rest[1] == "first" else -1][int(rest[0])][1] if watched else None
-    if rest:
-        matrix = record["history"].get("confusion", {}).get(name)
-        return matrix and float(np.mean([matrix[int(digit)][int(digit)] / sum(matrix[int(digit)]) for digit in rest[1]]))
-    return record["metrics"].get(name)
 
 
 def _sign(query: dict) -> int:
@@ -179,12 +167,6 @@ def _judged(record: dict, metric: str) -> int:
     if name == "discrimination":
         return 2 * min(WATCHED, config.get("validation_images", WATCHED))  # as positive and as negative data
     return images * len(rest[1]) // 10 if rest else images
-
-
-def holds(config: dict, parts: dict) -> bool:
-    """Whether a configuration has these parts, at any depth; "none" stands for None, which TOML lacks."""
-    return all(holds(config[key], part) if isinstance(part, dict) and isinstance(config.get(key), dict)
-               else config.get(key) == (None if part == "none" else part) for key, part in parts.items())
 
 
 def _compared(found: list[Found], pairs: list[tuple[Found, Found]], sign: int) -> str:

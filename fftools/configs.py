@@ -100,15 +100,17 @@ def beyond(dataset: str, rule: str = "ff", width: int = 64, epochs: int = 30, ne
     colour, classes = dataset.startswith("cifar"), dict(classes=100) if dataset == "cifar100" else {}
     base = dict(dataset=dataset, epochs=epochs, shift=2 if colour else 1, flip=dataset != "mnist", lr=1e-3, validate_every=2,
                 blocks=strided(width, width, width, channels=3 if colour else 1)) | changes
-    if rule != "ff":
-        return bp_cnn(**base, network=classes | ((network or {}) if rule == "cw" else {})) | dict(rule=rule)
+    if rule == "bp":
+        return bp_cnn(**base, network=classes)
+    if rule == "cw":
+        return bp_cnn(**dict(readout_epochs=10) | base, network=classes | (network or {})) | dict(rule="cw")
     waves = classes | dict(set=2, colours=True) if classes else {}
     return ff_cnn(network=HELPED | (network or {}), labels=waves, **base)
 
 
 def shared_out(dataset: str = "mnist", network: dict | None = None, **changes) -> dict:
     """The same trial for channel-wise goodness: 3 epochs of 20,000 shifted (and, but for digits, mirrored) images."""
-    small = dict(epochs=3, train_images=20_000, validation_images=5_000, splits=["validation"])
+    small = dict(epochs=3, train_images=20_000, validation_images=5_000, readout_epochs=0, splits=["validation"])
     if dataset == "mnist":
         small["blocks"] = strided(60, 60, 60)
     return beyond(dataset, "cw", network=network, **small | changes)
@@ -149,7 +151,8 @@ RATES = {("mlp", "mnist"): dict(mf=3e-3, bp=3e-3, fa=1e-3, dfa=1e-3, ff=3e-3),
          ("mlp", "cifar10"): dict(mf=1e-3, bp=1e-4),
          ("mlp-standardised", "cifar10"): dict(mf=1e-3, bp=3e-4),
          ("cnn", "mnist"): dict(mf=1e-2, bp=1e-3), ("cnn", "fashion_mnist"): dict(mf=1e-2, bp=3e-3),
-         ("cnn", "cifar10"): dict(mf=3e-3, bp=1e-3), ("cnn-standardised", "cifar10"): dict(mf=1e-3, bp=1e-3),
+         ("cnn", "cifar10"): dict(mf=3e-3, bp=1e-3, fa=3e-4, dfa=3e-4),
+         ("cnn-standardised", "cifar10"): dict(mf=1e-3, bp=1e-3),
          ("cnn-standardised", "mnist"): dict(mf=1e-2, bp=3e-3), ("cnn-standardised", "fashion_mnist"): dict(mf=3e-3, bp=3e-3)}
 
 # The same for runs of so many epochs on all images, of those that `mono-mlp-long-rates` tried at that length, and

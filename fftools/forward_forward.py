@@ -107,14 +107,6 @@ class ForwardForward(Learner):
             return F.softplus(rivals - positive).mean()
         return (F.softplus(-positive).mean() + F.softplus(negative).mean()) / 2
 
-    def activations(self, inputs: Tensor) -> list[Tensor]:
-        """See `Learner`; `inputs` carry a label already."""
-        found, x = [], inputs
-        for block in self.blocks:
-            x = block(self.norm(x))
-            found.append(x)
-        return found
-
     def scores(self, images: Tensor) -> Tensor:
         """Goodness of each image under each label, summed over the judging blocks (and the threshold taken off).
 
@@ -131,13 +123,8 @@ class ForwardForward(Learner):
         return sum(self.excess(x).view(len(x), -1).sum(1) for x in judges)
 
     def feature_maps(self, images: Tensor) -> list[Tensor]:
-        """The judging blocks' normalised activations for the neutral label, each `(N, C, H, W)` or `(N, neurons)`."""
+        """See `Learner`: those of the judging blocks, for the neutral label."""
         return [self.norm(x) for x in self.activations(self.label.neutral(images))[self.first_judge:]]
-
-    @torch.no_grad()
-    def features(self, images: Tensor) -> Tensor:
-        """What a linear read-out sees: the feature maps side by side, `(N, D)`."""
-        return torch.cat([x.flatten(1) for x in self.feature_maps(images)], 1)
 
     def one_pass(self, images: Tensor) -> Tensor:
         """Logits `(N, classes)` of the softmax that was trained beside the blocks: one pass in place of one per label.

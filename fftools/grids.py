@@ -30,7 +30,7 @@ from fftools.races import RACES
 MINIATURE = dict(train_images=2_000, validation_images=1_000, epochs=6, lr=1e-3, readout_epochs=4, validate_every=None)
 WIDTHS, KERNELS = (16, 32, 64, 128), (3, 5, 7)
 SMALL, LARGE = (strided(*widths, kernel=5, channels=3) for widths in ((32, 64, 128), (64, 128, 256)))
-DEEP = 40, 80, 160, 160  # four pooled blocks of channel-wise goodness
+DEEP = 40, 80, 160, 160  # four pooled blocks, whose channels ten classes can share
 
 STUDIES: dict[str, Study] = {
     "article": Study("The article's network: [784, 512, 512], layer after layer on three batches of 20,000",
@@ -136,7 +136,8 @@ STUDIES: dict[str, Study] = {
          together(dict(temperature=30.0)), together(dict(temperature=300.0)), together(dict(negatives_each=9)),
          together(labels=dict(strength=0.2)), together(labels=dict(strength=0.5)), together(lr=3e-3),
          together(blocks=strided(64, 64, 64, kernel=5)), together(blocks=strided(64, 64, 64, 64)),
-         together(blocks=strided(32, 64, 128)), together(ALL), together(ALL, blocks=strided(32, 64, 128, kernel=5))),
+         together(blocks=strided(32, 64, 128)), together(ALL), together(ALL, blocks=strided(32, 64, 128, kernel=5)),
+         together(blocks=pooled(*DEEP))),
         quick=dict(epochs=2, train_images=2_000, validation_images=1_000)),
     "ff-cnn-colour": Study(
         "What may be changed for CIFAR-10: 3 epochs of 20,000 shifted and mirrored images, validation",
@@ -152,11 +153,12 @@ STUDIES: dict[str, Study] = {
         "Channel-wise goodness: what may be changed, 3 epochs of 20,000 shifted images of MNIST and of CIFAR-10, validation",
         (shared_out(), shared_out(network=dict(temperature=1.0)), shared_out(network=dict(temperature=0.01)),
          shared_out(lr=3e-3), shared_out(blocks=strided(80, 160, 320, kernel=5)),
-         *(shared_out(blocks=pooled(*DEEP), lr=lr) for lr in (1e-3, 3e-3, 1e-2)),
+         *(shared_out(blocks=pooled(*DEEP), lr=lr) for lr in (3e-4, 1e-3, 3e-3, 1e-2)),
          shared_out(blocks=pooled(20, 40, 80, 80, 80, pool=[None, "max", "max", None, "max"]), lr=3e-3),
          shared_out("cifar10", blocks=strided(80, 160, 320, kernel=5, channels=3)),
          shared_out("cifar10", blocks=pooled(80, 160, 320, 640, kernel=3, channels=3, pool="average")),
-         *(shared_out("cifar10", blocks=pooled(*DEEP, channels=3), lr=lr) for lr in (1e-3, 3e-3, 1e-2))),
+         *(shared_out("cifar10", blocks=pooled(*DEEP, channels=3), lr=lr) for lr in (3e-4, 1e-3, 3e-3, 1e-2)),
+         *(shared_out("cifar10", dict(temperature=t), blocks=pooled(*DEEP, channels=3)) for t in (1.0, 0.01))),
         quick=dict(epochs=2, train_images=2_000, validation_images=1_000)),
     "ff-cnn-digits": Study(
         "What may be changed for a long run on MNIST: 5 epochs of its training images, shifted, validation",

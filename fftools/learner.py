@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor, nn
 
 
@@ -22,9 +23,22 @@ class Learner(nn.Module):
         raise NotImplementedError
 
     def activations(self, inputs: Tensor) -> list[Tensor]:
-        """What each block gives out for `inputs`, first block to last; each feeds the next one as it is."""
+        """What each block gives out for `inputs`, first block to last; each feeds the next one, through `norm`."""
         found, x = [], inputs
         for block in self.blocks:
-            x = block(x)
+            x = block(self.norm(x))
             found.append(x)
         return found
+
+    def feature_maps(self, images: Tensor) -> list[Tensor]:
+        """Each block's activations as the next one would read them, `(N, C, H, W)` or `(N, neurons)`."""
+        return [self.norm(x) for x in self.activations(images)]
+
+    @torch.no_grad()
+    def features(self, images: Tensor) -> Tensor:
+        """What a linear read-out sees: the feature maps side by side, `(N, D)`."""
+        return torch.cat([x.flatten(1) for x in self.feature_maps(images)], 1)
+
+    def norm(self, x: Tensor) -> Tensor:
+        """What a block's input goes through; nothing, unless a rule says otherwise."""
+        return x

@@ -83,7 +83,7 @@ def goodness(learner: ForwardForward, images: Tensor, candidates: int, propose: 
 
 
 class LinearReadout(Learner):
-    """Softmax regression on a frozen network's features for the neutral label (Hinton 2022; FF-CNN Section 2.3).
+    """Softmax regression on a frozen network's features (Hinton 2022; FF-CNN Section 2.3), for FF those of the neutral label.
 
     It is trained by `fit` like any learner; its `scores` cost one pass in place of one per label.
     """

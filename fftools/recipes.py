@@ -113,16 +113,17 @@ def _asked(ways: dict[str, Scores], config, dataset, history) -> dict[str, float
 
 def answers(learner: Learner, readout: LinearReadout | None = None) -> dict[str, Scores]:
     """The ways in which a trained network can be asked, by the names they have in records."""
+    linear = {} if readout is None else {"linear": readout.scores}
     if isinstance(learner, (MonoForward, ChannelWise)):
         layers = {f"layer_{number}": partial(_one_layer, learner, number) for number in range(1, len(learner.blocks) + 1)}
         if isinstance(learner, ChannelWise):
-            return {"goodness": learner.scores} | layers
+            return {"goodness": learner.scores} | linear | layers
         return {"ff_pred": learner.scores, "bp_pred": learner.last_scores} | layers
     if not isinstance(learner, ForwardForward):
         return {"accuracy": learner.scores}
     found = {"goodness": learner.scores} if learner.label.classes else {}
     found |= {} if learner.softmax is None else {"one_pass": learner.one_pass}
-    return found if readout is None else found | {"linear": readout.scores}
+    return found | linear
 
 
 def _one_layer(learner: MonoForward | ChannelWise, number: int, images: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import platform
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean
 
 import pandas as pd
 import torch
@@ -102,6 +103,24 @@ def read(path: Path) -> dict:
     if missing := KEYS - set(record):
         raise ValueError(f"record {path} lacks {', '.join(sorted(missing))}; delete it and run the study again")
     return record
+
+
+def value_of(record: dict, metric: str) -> float | None:
+    """A metric; "test_goodness of 49": its mean over digits 4 and 9; "discrimination 2 first": of block 2, at first watch."""
+    name, *rest = metric.split()
+    if name == "discrimination":
+        watched = record["history"].get("discrimination")
+        return watched[0 if rest[1] == "first" else -1][int(rest[0])][1] if watched else None
+    if rest:
+        matrix = record["history"].get("confusion", {}).get(name)
+        return matrix and fmean(matrix[int(digit)][int(digit)] / sum(matrix[int(digit)]) for digit in rest[1])
+    return record["metrics"].get(name)
+
+
+def holds(config: dict, parts: dict) -> bool:
+    """Whether a configuration has these parts, at any depth; "none" stands for None, which TOML lacks."""
+    return all(holds(config[key], part) if isinstance(part, dict) and isinstance(config.get(key), dict)
+               else config.get(key) == (None if part == "none" else part) for key, part in parts.items())
 
 
 def table(study: str, profile: str | None = None) -> pd.DataFrame:

@@ -178,7 +178,7 @@ def test_every_query_asks_for_something_that_its_study_can_give():
         for ours in entry.ours:
             for profile in ("quick", "full"):
                 grid = studies.STUDIES[ours["study"]].grid(profile)
-                assert any(claims.holds(config, ours.get("where", {})) for config in grid), (entry.id, ours)
+                assert any(records.holds(config, ours.get("where", {})) for config in grid), (entry.id, ours)
             asked += 1
     assert asked > 100
 
