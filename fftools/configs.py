@@ -95,8 +95,11 @@ def in_colour(network: dict | None = None, labels: dict | None = None, **changes
 def beyond(dataset: str, rule: str = "ff", width: int = 64, epochs: int = 30, network: dict | None = None, **changes) -> dict:
     """The ideas that helped, on all training images, shifted and (but for digits) mirrored; or another rule on such blocks.
 
+    `rule` is "ff", with a label in the image; "cw", channel-wise goodness with a linear read-out beside it; or "bp".
     A hundred classes get coloured waves: phases, which would have to tell them apart otherwise, are lost on a sliding window.
     """
+    if rule not in ("ff", "cw", "bp"):
+        raise ValueError(f'rule must be "ff", "cw" or "bp"; got {rule!r}')
     colour, classes = dataset.startswith("cifar"), dict(classes=100) if dataset == "cifar100" else {}
     base = dict(dataset=dataset, epochs=epochs, shift=2 if colour else 1, flip=dataset != "mnist", lr=1e-3, validate_every=2,
                 blocks=strided(width, width, width, channels=3 if colour else 1)) | changes

@@ -123,3 +123,5 @@ def test_a_configuration_names_it():
     assert list(answers(learner)) == ["goodness", "layer_1", "layer_2"]
     with pytest.raises(ValueError, match="inputs are standardised for .* only; got rule 'cw'"):
         build(beyond("cifar10", "cw", standardise=True))
+    with pytest.raises(ValueError, match='rule must be "ff", "cw" or "bp"; got \'mf\''):
+        beyond("cifar10", "mf")
