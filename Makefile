@@ -5,6 +5,7 @@ PY      ?= $(VENV)/bin/python
 PROFILE ?= quick
 CHAPTER ?= all
 PORT    ?= 8000
+JOBS    ?= 2
 
 # An environment of your own (make book PY=python3) is used as it is; otherwise .venv is made once.
 READY := $(if $(filter $(VENV)/%,$(PY)),$(VENV)/.ready)
@@ -36,8 +37,9 @@ book: $(READY)  ## the pages, from the stored outputs: _build/html/index.html
 serve: book  ## the pages at http://localhost:8000
 	$(PY) -m http.server --directory _build/html $(PORT)
 
-test: book  ## all tests, every chapter re-run and compared
-	$(PY) -m pytest tests notebooks --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg -v --durations 10
+test: book  ## all tests, every chapter re-run and compared, JOBS=2 files at a time
+	$(PY) -m pytest tests notebooks --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg -v --durations 10 \
+		--numprocesses $(JOBS) --dist loadscope
 
 pdf: $(READY)  ## the whole book on paper: _build/pdf/book.pdf
 	$(PY) -c "from jupyter_book.cli.main import main; main()" build . --all -W --keep-going --builder singlehtml

@@ -141,7 +141,8 @@ def race(rule: str, dataset: str, convolutional: bool = False, network: dict | N
     options |= dict(classes=100) if dataset == "cifar100" else {}
     base = dict(rule=rule, dataset=dataset, **shape, batch_size=128, shift=0, readout_epochs=0, splits=["validation", "test"])
     if rule == "ff":
-        base, options = base | dict(label="pixels"), dict(norm="layer", negatives="hard")
+        base |= dict(label="pixels") | (dict(labels=options) if options else {})
+        options = dict(norm="layer", negatives="hard")
     if "lr" not in changes:
         tuned = RATES[kind, "cifar10" if dataset == "cifar100" else dataset]
         base["lr"] = (tuned | LONG_RATES.get((kind, dataset, changes.get("epochs")), {}))[rule]

@@ -1,5 +1,6 @@
 """What all tests share: small real and made-up data, a network that is switched off, folders of their own."""
 
+import os
 import socket
 
 import pytest
@@ -12,6 +13,10 @@ from fftools.forward_forward import ForwardForward
 from fftools.labels import Pixels
 
 torch.set_num_threads(1)  # networks this small gain nothing from a second thread, and lose much on a busy machine
+
+# A chapter's kernel has its share of the cores: two that each want them all are slower than one after the other.
+workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 
 
 def pytest_collection_modifyitems(items):

@@ -92,6 +92,11 @@ def test_standardised_inputs_are_the_same_network_on_other_numbers(rule, convolu
         torch.testing.assert_close(a, b)
 
 
+@pytest.mark.parametrize("rule", ["mf", "bp", "fa", "dfa", "ff"])
+def test_every_rule_of_the_race_answers_with_a_hundred_classes(rule):
+    assert build(race(rule, "cifar100", lr=1e-3)).scores(torch.rand(2, 3, 32, 32)).shape == (2, 100)
+
+
 def test_inputs_that_are_normalised_anyway_are_not_standardised():
     with pytest.raises(ValueError, match="standardised for bp, fa, dfa, mf only; got rule 'ff'"):
         build(ff(**TINY, standardise=True))
