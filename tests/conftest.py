@@ -14,9 +14,10 @@ from fftools.labels import Pixels
 
 torch.set_num_threads(1)  # networks this small gain nothing from a second thread, and lose much on a busy machine
 
-# A chapter's kernel has its share of the cores: two that each want them all are slower than one after the other.
-workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
-os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+# Of files that are tested side by side, each chapter's kernel has its share of the cores: two that each want them all are
+# slower than one after the other.
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
 
 
 def pytest_collection_modifyitems(items):
