@@ -187,12 +187,12 @@ STUDIES: dict[str, Study] = {
               for dataset in ("mnist", "fashion_mnist") for rule in ("ff", "bp")),
         quick=dict(epochs=1, train_images=1_000)),
     "ff-cnn-beyond-channels": Study(
-        "Channel-wise goodness in four pooled blocks at two rates, on all images of four datasets, and backprop on the same",
+        "Channel-wise goodness and backprop in the same four pooled blocks, at two rates each, on all images of four datasets",
         tuple(beyond(dataset, rule, epochs=40, lr=lr,
                      blocks=pooled(*widths, channels=3 if dataset.startswith("cifar") else 1))
               for dataset, widths in (("mnist", DEEP), ("fashion_mnist", DEEP), ("cifar10", DEEP),
                                       ("cifar100", (100, 200, 400, 400)))
-              for rule, lr in (("cw", 1e-3), ("cw", 3e-4), ("bp", 1e-3))),
+              for rule in ("cw", "bp") for lr in (1e-3, 3e-4)),
         quick=dict(epochs=1, train_images=1_000)),
     "ff-cnn-beyond-wide": Study(
         "The same with 128 and 256 filters and for 100 epochs (for a GPU)",
