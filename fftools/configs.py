@@ -152,7 +152,7 @@ def race(rule: str, dataset: str, convolutional: bool = False, network: dict | N
 # The best rate of each rule on validation images, of those that the studies `mono-mlp-rates`, `mono-cnn-rates`, … tried.
 RATES = {("mlp", "mnist"): dict(mf=3e-3, bp=3e-3, fa=1e-3, dfa=1e-3, ff=3e-3),
          ("mlp", "fashion_mnist"): dict(mf=3e-3, bp=3e-4, fa=3e-4, dfa=3e-4, ff=3e-3),
-         ("mlp", "cifar10"): dict(mf=1e-3, bp=1e-4),
+         ("mlp", "cifar10"): dict(mf=1e-3, bp=1e-4, fa=1e-4, dfa=1e-4, ff=3e-4),
          ("mlp-standardised", "cifar10"): dict(mf=1e-3, bp=3e-4),
          ("cnn", "mnist"): dict(mf=1e-2, bp=1e-3), ("cnn", "fashion_mnist"): dict(mf=1e-2, bp=3e-3),
          ("cnn", "cifar10"): dict(mf=3e-3, bp=1e-3, fa=3e-4, dfa=3e-4),
