@@ -365,7 +365,8 @@ def test_no_banner_when_the_data_are_there(mnist_files, capsys):
     ("cifar10", (3, 32, 32), (40_000, 10_000, 10_000), [6, 9, 9, 4, 1]),
 ])
 def test_real_datasets(name, shape, sizes, first):
-    if not (data.folder() / sources.subfolder(name)).is_dir():
+    held = (data.folder() / sources.subfolder(name)).rglob("*")
+    if not any(path.is_file() for path in held):  # a download that failed, in a chapter's run, leaves empty folders
         pytest.skip(f"{name} is not in {data.folder()}")
     found = data.load(name, "cpu")
     assert found.shape == shape and found.classes == 10
