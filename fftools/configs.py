@@ -164,6 +164,7 @@ RATES = {("mlp", "mnist"): dict(mf=3e-3, bp=3e-3, fa=1e-3, dfa=1e-3, ff=3e-3),
 # The same for runs of so many epochs on all images, of those that `mono-mlp-long-rates` tried at that length, and
 # `mono-cnn-standardised-long-rates` in a third of it.
 LONG_RATES = {("mlp", "mnist", 40): dict(mf=1e-3, bp=3e-3), ("mlp", "fashion_mnist", 40): dict(mf=1e-3, bp=3e-4),
+              ("mlp", "cifar10", 40): dict(mf=3e-4, bp=1e-4),
               ("cnn-standardised", "mnist", 30): dict(mf=3e-3, bp=1e-3)}
 
 
