@@ -113,6 +113,16 @@ def test_mono_forwards_benchmark_refuses_another_rule(digits):
         module.compare(learner, learner.blocks, matrices, images, labels)
 
 
+def test_the_time_to_an_accuracy_is_that_of_trained_networks(monkeypatch, capsys, digits):
+    module, asked = load("time_to_accuracy"), []
+    monkeypatch.setattr(module.data, "load", lambda name, device: asked.append(name) or digits)
+    monkeypatch.setattr(sys, "argv", ["time_to_accuracy.py", *"--network mlp --epochs 4 --device cpu".split()])
+    module.main()
+    found = re.findall(r"^(\S+) +([\d.]+) s +([\d.]+) % of \d+ test images", capsys.readouterr().out, re.MULTILINE)
+    assert asked == ["mnist"] and [name for name, *_ in found] == ["Mono-Forward", "backpropagation"]
+    assert all(float(seconds) > 0 and 80 < float(percent) <= 100 for _, seconds, percent in found)
+
+
 def test_what_learning_costs_is_recorded_for_every_way(monkeypatch, capsys, tmp_path):
     from fftools import records
 
