@@ -64,6 +64,13 @@ def test_every_named_study_can_be_built(name):
     assert not set(map(str, STUDIES[name].grid("quick"))) & set(map(str, STUDIES[name].grid("full")))
 
 
+@pytest.mark.parametrize("name", STUDIES)
+def test_records_belong_to_the_grid_of_their_study(name, monkeypatch):
+    """A record of a setting that was given up would be averaged with those of the setting that took its place."""
+    monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(Path(__file__).parents[1] / "results"))
+    assert all(record["config"] in STUDIES[name].grid(record["profile"]) for record in records.load(name))
+
+
 def test_the_articles_configuration_is_the_articles():
     learner = build({"label": "pixels"} | ARTICLE)
     assert ARTICLE["widths"] == [784, 512, 512] and ARTICLE["lr"] == 0.03 and ARTICLE["steps"] == 1000
