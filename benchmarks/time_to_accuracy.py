@@ -1,6 +1,6 @@
 """Seconds of training, and the test accuracy they buy: Mono-Forward and backpropagation on the same blocks, in one run.
 
-    python benchmarks/time_to_accuracy.py                             (MNIST, 2×1000; about two minutes on two cores)
+    python benchmarks/time_to_accuracy.py                             (MNIST, 2×1000; about a minute on two cores)
     python benchmarks/time_to_accuracy.py --network cnn --epochs 40   (CIFAR-10, 64-128-256-512; meant for a GPU)
 
 The settings are those of the course's races (`configs.race`): batches of 128 and rates chosen on validation images. The
