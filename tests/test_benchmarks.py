@@ -43,8 +43,8 @@ def test_it_runs_and_prints_what_a_reader_needs(bench, monkeypatch, capsys):
 def test_it_refuses_to_compare_different_rules(bench):
     from fftools.blocks import mlp
     from fftools.data import Split
-    from fftools.forward_forward import ForwardForward
     from fftools.labels import Pixels
+    from fftools.rules.forward_forward import ForwardForward
 
     train = Split(torch.randint(256, (100, 1, 28, 28)).to(torch.uint8), torch.randint(10, (100,)))
     for threshold, same in [(None, True), (1.0, False)]:
@@ -76,8 +76,8 @@ def test_the_cnns_step_is_measured_against_the_same_rule(monkeypatch, capsys, di
 
 def test_the_cnns_benchmark_refuses_another_rule(digits):
     from fftools.blocks import cnn
-    from fftools.forward_forward import ForwardForward
     from fftools.labels import Fourier
+    from fftools.rules.forward_forward import ForwardForward
 
     module, images, labels = load("ff_cnn_step"), digits.train[:8].floats(), digits.train[:8].labels
     learner = ForwardForward(cnn(1, [4, 4, 4], 5), Fourier(), norm="layer", first_loss=1)
@@ -124,7 +124,7 @@ def test_the_time_to_an_accuracy_is_that_of_trained_networks(monkeypatch, capsys
 
 
 def test_what_learning_costs_is_recorded_for_every_way(monkeypatch, capsys, tmp_path):
-    from fftools import records
+    from evidence import records
 
     module = load("learning_costs")
     monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(tmp_path))

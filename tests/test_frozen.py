@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fftools import records
-from fftools.grids import STUDIES
+from evidence import records
+from evidence.studies import STUDIES
 
 ROOT = Path(__file__).resolve().parent.parent
 FROZEN = json.loads(Path(__file__).with_name("frozen.json").read_text())
