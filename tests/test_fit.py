@@ -303,7 +303,7 @@ def test_a_finished_run_is_not_trained_again(small, noise, tmp_path):
 def test_the_state_of_another_run_is_refused(small, noise, tmp_path, changed):
     settings = SMALL | {"precision": "bf16", "resume": tmp_path / "c.pt"}
     fit(small(), noise, **settings)
-    with pytest.raises(ValueError, match="belongs to another run") as error:
+    with pytest.raises(ValueError, match="is the state of another run") as error:
         fit(small(), noise, **settings | changed)
     (name, value), = changed.items()
     assert str(tmp_path / "c.pt") in str(error.value) and f"{name}': {value!r}" in str(error.value)
@@ -315,7 +315,7 @@ def test_the_state_of_other_data_or_another_network_is_refused(small, noise, tmp
     with pytest.raises(ValueError, match="another run.*'images': 64.*'images': 32"):
         fit(small(), noise[:32], **SMALL, resume=path)
     for other in (small(widths=(64, 20, 16)), small(widths=(64, 24)), small(negatives="hard")):
-        with pytest.raises(ValueError, match=f"{path} belongs to another network"):
+        with pytest.raises(ValueError, match=f"{path} is the state of another network"):
             fit(other, noise, **SMALL, resume=path)
 
 
@@ -329,7 +329,7 @@ def test_a_broken_state_is_named(small, noise, tmp_path, content):
         torch.save({"something": "else"}, path)
     else:
         path.write_bytes(content)
-    with pytest.raises(ValueError, match=f"{path} cannot be read.*delete it to start anew"):
+    with pytest.raises(ValueError, match=f"{path} cannot be resumed from.*delete it to start anew"):
         fit(small(), noise, **SMALL, resume=path)
 
 

@@ -132,7 +132,7 @@ def test_a_card_says_how_to_make_the_network_again(course):
     card = networks.read_card("ff-cnn")
     record = f"results/tiny/{records.run_name(CONFIGS['ff-cnn'], 0)}.json"
     assert card["record"] == record and (course / record).exists() and card["licence"] == "MIT"
-    assert card["again"] == f"rm {record}; python -m fftools study run tiny --profile quick --seeds 1"
+    assert card["again"] == f"rm {record}; python -m evidence study run tiny --profile quick --seeds 1"
     weights = files("ff-cnn")[0].read_bytes()
     assert card["bytes"] == len(weights) and card["sha256"] == hashlib.sha256(weights).hexdigest()
 
@@ -187,7 +187,7 @@ def test_a_run_without_validation_numbers_is_not_kept(course):
     record = records.read(path)
     record["metrics"] = {"test_accuracy": 0.5}
     records.write_json(path, record)
-    with pytest.raises(ValueError, match="accuracy on validation images; tiny on .* has test_accuracy"):
+    with pytest.raises(ValueError, match="accuracy on validation images are published; tiny on .* has test_accuracy"):
         networks.publish("tiny", CONFIGS["bp-cnn"], 0, "new")
 
 
@@ -220,7 +220,7 @@ def test_a_folder_without_networks_says_so():
 
 def test_a_missing_file_is_named_with_the_way_to_make_it(course):
     files("ff-cnn")[0].unlink()
-    with pytest.raises(ValueError, match=r"ff-cnn\.safetensors is missing.*python -m fftools study run tiny"):
+    with pytest.raises(ValueError, match=r"ff-cnn\.safetensors is missing.*python -m evidence study run tiny"):
         networks.load("ff-cnn")
 
 

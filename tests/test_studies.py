@@ -336,7 +336,7 @@ import torch
 torch.set_num_threads(1)
 from evidence import run, studies
 from evidence.studies.mlp import ff
-digits = data.load("digits", "cpu")
+digits = run.data.load("digits", "cpu")
 run.data.load = lambda *_, **__: digits
 made, make = [], run._make
 run._make = lambda *arguments: made.append(arguments[5].stem) or make(*arguments)
