@@ -35,7 +35,7 @@ def run_name(config: dict, seed: int) -> str:
 
 
 def slug(config: dict) -> str:
-    """What a run is, in at most `LONGEST` characters for people. Records are found by `run_name`, whatever stands before it."""
+    """What a run is, for people, in at most `LONGEST` characters. A record is found by its `run_name` alone."""
     network, labels, blocks = (config.get(part, {}) for part in ("network", "labels", "blocks"))
     widths = blocks.get("widths", config.get("widths", [])[1:])
     parts = [config.get("rule"), config.get("way"), config.get("dataset", config.get("shape")), *config.get("form", {}).values(),
