@@ -1,0 +1,4 @@
+export const SCENES = [];
+export const DEFAULTS = {};
+export function readState() {}
+export function writeState() {}
