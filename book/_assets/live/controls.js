@@ -35,7 +35,7 @@ export class Controls {
     const may = SETTINGS[key];
     let input, value;
     if ("step" in may) {
-      value = make("output", {});
+      value = make("span", { class: "value" }); // a slider says its value by itself
       input = make("input", { type: "range", ...may });
       input.addEventListener("input", () => { value.textContent = input.value; });
     } else {

@@ -2,80 +2,76 @@
 import { colour } from "./loader.js";
 import { sigmoid } from "./layer.js";
 
-/** The colours of the theme in which an element is shown, as [red, green, blue]. */
+/** The colours of the theme in which an element is shown, as [red, green, blue], and ramps of dots made of them. */
 export function palette(element) {
   const read = (name) => {
     const hex = parseInt(colour(element, `--live-${name}`).slice(1), 16);
     return [hex >> 16, (hex >> 8) & 255, hex & 255];
   };
   const names = ["zero", "one", "positive", "negative", "ground", "line", "soft"];
-  return Object.fromEntries(names.map((name) => [name, read(name)]));
+  const colours = Object.fromEntries(names.map((name) => [name, read(name)])), { ground, zero, one } = colours;
+  const ramp = (to) => Uint32Array.from({ length: LEVELS }, (_, i) => dot(blend(ground, to, 0.9 * i / (LEVELS - 1))));
+  const both = Uint32Array.from({ length: LEVELS * LEVELS }, (_, i) => {
+    const a = Math.floor(i / LEVELS), b = i % LEVELS;
+    return dot(blend(ground, blend(zero, one, b / Math.max(1, a + b)), 0.9 * Math.max(a, b) / (LEVELS - 1)));
+  });
+  return { ...colours, ramps: [ramp(zero), ramp(one)], both };
 }
+
+const LEVELS = 64; // shades in a ramp
+const level = (share) => Math.round(share * (LEVELS - 1));
+const blend = (from, to, share) => from.map((value, c) => value + (to[c] - value) * share);
+const dot = ([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r; // as a canvas keeps it, on every usual processor
 
 export const css = ([r, g, b], alpha = 1) => `rgba(${r}, ${g}, ${b}, ${alpha})`;
 
-/** Which class wins where: scores (n × 2) on the grid; `softness` is the difference at which a colour is three quarters full. */
-export function paintDecision(canvas, scores, softness, colours) {
-  paint(canvas, (put) => {
-    for (let p = 0; p < scores.length / 2; p++) {
-      const lean = 2 * sigmoid((scores[2 * p + 1] - scores[2 * p]) / softness) - 1;
-      put(p, colours.ground, lean < 0 ? colours.zero : colours.one, 0.08 + 0.72 * Math.abs(lean));
-    }
-  });
-}
-
-/** How high the score of one label is on the grid: half colour at the threshold. */
-export function paintGoodness(canvas, scores, label, softness, colours) {
-  const full = label ? colours.one : colours.zero;
-  paint(canvas, (put) => {
-    for (let p = 0; p < scores.length / 2; p++) put(p, colours.ground, full, 0.9 * sigmoid(scores[2 * p + label] / softness));
-  });
-}
-
-/** Fill a square canvas of one dot for each place of the grid. */
+/** Fill a canvas: `each` gets its dots, row by row. */
 function paint(canvas, each) {
   const context = canvas.getContext("2d"), image = context.createImageData(canvas.width, canvas.height);
-  each((p, from, to, share) => mix(image.data, 4 * p, from, to, share));
+  each(new Uint32Array(image.data.buffer));
   context.putImageData(image, 0, 0);
 }
 
-function mix(data, at, from, to, share) {
-  for (let c = 0; c < 3; c++) data[at + c] = from[c] + (to[c] - from[c]) * share;
-  data[at + 3] = 255;
+/** Which class wins where: scores (n × 2) on the grid; `softness` is the difference at which a colour is nearly half full. */
+export function paintDecision(canvas, scores, softness, { ramps }) {
+  paint(canvas, (dots) => dots.forEach((_, p) => {
+    const lean = 2 * sigmoid((scores[2 * p + 1] - scores[2 * p]) / softness) - 1;
+    dots[p] = ramps[lean > 0 ? 1 : 0][level(0.1 + 0.8 * Math.abs(lean))];
+  }));
+}
+
+/** How high the score of one label is on the grid: half colour at the threshold. */
+export function paintGoodness(canvas, scores, label, softness, { ramps }) {
+  paint(canvas, (dots) => dots.forEach((_, p) => {
+    dots[p] = ramps[label][level(sigmoid(scores[2 * p + label] / softness))];
+  }));
 }
 
 /** Where each unit is active, a small square each, eight in a row. Under two labels (Forward-Forward) the square is tinted
  *  with the label's colour; else with that of the class for which the unit speaks (its vote). */
-export function paintUnits(canvas, { activations, units, votes }, side, colours) {
-  const across = Math.min(units, 8), gap = 3, step = side + gap;
-  const context = canvas.getContext("2d"), image = context.createImageData(canvas.width, canvas.height), { data } = image;
-  const [first, second] = activations, { ground, zero, one } = colours;
-  for (let u = 0; u < units; u++) {
-    let most = 1e-6;
-    for (const a of activations) for (let i = u; i < a.length; i += units) if (a[i] > most) most = a[i];
-    const left = (u % across) * step, top = Math.floor(u / across) * step;
-    const tint = votes && (votes[u] > 0 ? one : zero);
-    for (let p = 0; p < side * side; p++) {
-      const at = 4 * ((top + Math.floor(p / side)) * canvas.width + left + (p % side)), a = first[p * units + u] / most;
-      if (votes) {
-        mix(data, at, ground, tint, 0.9 * a);
-      } else {
-        const b = second[p * units + u] / most, sum = a + b;
-        for (let c = 0; c < 3; c++) {
-          const both = sum ? (a * zero[c] + b * one[c]) / sum : 0;
-          data[at + c] = ground[c] + (both - ground[c]) * 0.9 * Math.max(a, b);
-        }
-        data[at + 3] = 255;
+export function paintUnits(canvas, { activations, units, votes }, side, { ramps, both }) {
+  const across = Math.min(units, 8), step = side + GAP, [first, second] = activations;
+  paint(canvas, (dots) => {
+    for (let u = 0; u < units; u++) {
+      let most = 1e-6;
+      for (const a of activations) for (let i = u; i < a.length; i += units) if (a[i] > most) most = a[i];
+      const corner = Math.floor(u / across) * step * canvas.width + (u % across) * step, scale = (LEVELS - 1) / most;
+      const ramp = votes && ramps[votes[u] > 0 ? 1 : 0];
+      for (let p = 0; p < side * side; p++) {
+        const at = corner + Math.floor(p / side) * canvas.width + (p % side), i = p * units + u;
+        dots[at] = ramp ? ramp[Math.round(first[i] * scale)]
+          : both[Math.round(first[i] * scale) * LEVELS + Math.round(second[i] * scale)];
       }
     }
-  }
-  context.putImageData(image, 0, 0);
+  });
 }
+
+const GAP = 3; // dots between two units
 
 /** Dots and gaps of the canvas that `paintUnits` fills. */
 export function unitsSize(units, side) {
   const across = Math.min(units, 8), rows = Math.ceil(units / 8);
-  return [across * (side + 3) - 3, rows * (side + 3) - 3];
+  return [across * (side + GAP) - GAP, rows * (side + GAP) - GAP];
 }
 
 /** The points, filled where their class is `label` (or for both, if none is given), hollow where it is not. */

@@ -8,11 +8,11 @@ export class ForwardForward {
     Object.assign(this, { layers, settings });
   }
 
-  /** One step on points {x, y, n} against negative ones, in which every layer learns at once. Gives the layers' losses.
+  /** One step on points {x, y, n} against negative ones, in which every layer learns at once.
    *  wires[k] says whether layer k sends its error on to layer k − 1: a local rule has none. frozen is a layer, or −1. */
   step(points, negative, { wires = [], frozen = -1 } = {}) {
     const { layers, settings } = this, n = points.n + negative.n;
-    const inputs = [], outputs = [], losses = [];
+    const inputs = [], outputs = [];
     let x = join(withLabels(points.x, points.y), withLabels(negative.x, negative.y));
     for (const layer of layers) {
       inputs.push({ raw: x, x: settings.norm ? rmsNorm(x, n) : x });
@@ -21,28 +21,24 @@ export class ForwardForward {
     let above = null;
     for (let k = layers.length - 1; k >= 0; k--) {
       const layer = layers[k], { raw, x } = inputs[k], a = outputs[k];
-      const g = this.ownGradient(a, layer.outputs, points.n, n, losses);
+      const g = this.ownGradient(a, layer.outputs, points.n, n);
       if (above) for (let i = 0; i < g.length; i++) g[i] += above[i];
       layer.collect(x, a, g, n);
       above = wires[k] ? layer.below(g, n) : null;
       if (above && settings.norm) above = rmsNormBelow(raw, above, n);
     }
     layers.forEach((layer, k) => layer.learn(k === frozen ? 0 : settings.rate));
-    return losses.reverse();
   }
 
   /** The whole rule. Excess = goodness − θ; loss = −log σ(excess) of positive and −log(1 − σ(excess)) of negative data.
    *  Its gradient at an activation a is 2 a dL/dG: nothing but what this layer itself gave out. */
-  ownGradient(a, units, positives, n, losses) {
+  ownGradient(a, units, positives, n) {
     const g = new Float64Array(a.length), excess = this.excess(a, units, n), shrink = this.settings.goodness === "mean" ? units : 1;
-    let loss = 0;
     for (let s = 0; s < n; s++) {
       const sign = s < positives ? -1 : 1, share = 0.5 / (s < positives ? positives : n - positives);
       const slope = sign * sigmoid(sign * excess[s]) * share;
-      loss += softplus(sign * excess[s]) * share;
       for (let i = s * units; i < (s + 1) * units; i++) g[i] = 2 * slope * a[i] / shrink;
     }
-    losses.push(loss);
     return g;
   }
 
@@ -119,5 +115,3 @@ function join(a, b) {
   out.set(b, a.length);
   return out;
 }
-
-const softplus = (z) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));

@@ -124,4 +124,5 @@ export function colour(element, name) {
 }
 
 /** Whether the reader asked for less motion. */
-export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+export const calm = () => motion?.matches ?? false;
+const motion = globalThis.matchMedia?.("(prefers-reduced-motion: reduce)");

@@ -3,8 +3,6 @@ import { make, canvas, percent } from "./dom.js";
 import { RULES, accuracy, scoresOf } from "./network.js";
 import { paintDecision, paintGoodness, paintHistogram, paintPoints, paintUnits, unitsSize } from "./draw.js";
 
-export const SIDE = 32; // the maps are computed at SIDE × SIDE places and drawn smoothly larger
-
 const CAPTIONS = {
   ff: ["goodness as orange", "goodness as blue", "goodness of positive and negative data; the line is θ"],
   mf: ["goodness of orange", "goodness of blue", "right minus wrong class’s goodness; the line is 0"],
@@ -12,11 +10,12 @@ const CAPTIONS = {
 };
 
 export class Panel {
-  /** small: only the answer and the last layer's distribution */
-  constructor(rule, { small = false } = {}) {
-    Object.assign(this, { rule, small });
+  /** side: maps are computed at side × side places and drawn smoothly larger.
+   *  small: only the answer and the last layer's distribution. */
+  constructor(rule, side, small) {
+    Object.assign(this, { rule, side, small });
     this.share = make("span", { class: "share" });
-    this.map = canvas("map", SIDE, SIDE, `${RULES[rule]}: which class it names where`);
+    this.map = canvas("map", side, side, `${RULES[rule]}: which class it names where`);
     this.dots = canvas("dots", 480, 480);
     this.square = make("div", { class: "square" }, this.map, this.dots);
     this.head = make("div", { class: "answer" },
@@ -34,16 +33,17 @@ export class Panel {
   }
 
   row(layer, k) {
-    const [zero, one, both] = CAPTIONS[this.rule], about = `${RULES[this.rule]}, layer ${k + 1}: `;
+    const { side } = this, [zero, one, both] = CAPTIONS[this.rule], about = `${RULES[this.rule]}, layer ${k + 1}: `;
     const histogram = canvas("histogram", 208, 128, about + both);
     const figure = (words, ...parts) => make("figure", { class: "part" }, make("div", { class: "square" }, ...parts), make("figcaption", {}, words));
-    const spread = make("figure", { class: "part spread" }, histogram,
-      make("figcaption", {}, ...(this.rule === "ff" ? [make("b", { class: "positive" }, "positive"), " ", make("b", { class: "negative" }, "negative")]
-        : [make("b", { class: "positive" }, "right"), " ", make("b", { class: "negative" }, "wrong")])));
+    const [good, bad] = this.rule === "ff" ? ["positive", "negative"] : ["right", "wrong"];
+    const words = this.rule === "ff" ? ` goodness, layer ${k + 1}; line: θ` : ` answers, layer ${k + 1}; line: a tie`;
+    const spread = make("figure", { class: "part spread" }, histogram, make("figcaption", {},
+      make("b", { class: "positive" }, good), " ", make("b", { class: "negative" }, bad), this.small ? words : ""));
     if (this.small) return { k, histogram, element: spread };
     const share = make("span", { class: "share" }), state = make("span", { class: "state" });
-    const units = canvas("units", ...unitsSize(layer.outputs, SIDE), `${about}where each of its ${layer.outputs} units is active`);
-    const maps = [zero, one].map((words) => canvas("map", SIDE, SIDE, about + words)), dots = [0, 1].map(() => canvas("dots", 160, 160));
+    const units = canvas("units", ...unitsSize(layer.outputs, side), `${about}where each of its ${layer.outputs} units is active`);
+    const maps = [zero, one].map((words) => canvas("map", side, side, about + words)), dots = [0, 1].map(() => canvas("dots", 160, 160));
     units.style.maxWidth = `${100 * Math.min(layer.outputs, 8) / 8}%`;
     const element = make("div", { class: "layer" },
       make("div", { class: "name" }, make("span", {}, `Layer ${k + 1} alone`), state, share), units,
@@ -80,7 +80,7 @@ export class Panel {
         paintHistogram(row.histogram, [margins.filter((m) => m > 0), margins.filter((m) => m <= 0)], { from: -6, to: 6, line: 0, together: true }, colours);
       }
       if (this.small) continue;
-      paintUnits(row.units, plane[k], SIDE, colours);
+      paintUnits(row.units, plane[k], this.side, colours);
       row.maps.forEach((map, label) => paintGoodness(map, plane[k].scores, label, soft(k), colours));
       row.share.textContent = percent(accuracy(scores, points));
     }

@@ -6,7 +6,7 @@ import { makePoints, makeGrid, readPoints, writePoints } from "./data.js";
 import { RULES, makeNetworks, learn } from "./network.js";
 import { DEFAULTS, REMAKES, SCENES, readState, writeState } from "./scenes.js";
 import { palette } from "./draw.js";
-import { Panel, SIDE } from "./panel.js";
+import { Panel } from "./panel.js";
 import { Controls, Scenes } from "./controls.js";
 import { Brush } from "./brush.js";
 import { History } from "./history.js";
@@ -29,8 +29,9 @@ export function mountPlayground(element, options = {}) {
 
 export class Playground {
   constructor(element, rules, small) {
-    Object.assign(this, { element, rules, small, playing: false, seen: true, turn: 0, grid: makeGrid(SIDE), owed: 0 });
-    this.panels = rules.map((rule) => new Panel(rule, { small }));
+    const side = element.clientWidth < 500 ? 24 : 32; // a phone has smaller maps, and less to compute them with
+    Object.assign(this, { element, rules, small, playing: false, seen: true, turn: 0, grid: makeGrid(side), owed: 0 });
+    this.panels = rules.map((rule) => new Panel(rule, side, small));
     this.build();
     onTheme(() => this.repaint());
     new IntersectionObserver(([entry]) => {
