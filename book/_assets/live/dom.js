@@ -12,6 +12,11 @@ export function make(tag, attributes = {}, ...children) {
 
 /** A canvas of so many dots, with words for those who do not see it. */
 export const canvas = (className, width, height, label) =>
-  make("canvas", { class: className, width, height, ...(label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" }) });
+  make("canvas", {
+    class: className,
+    width,
+    height,
+    ...(label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" }),
+  });
 
 export const percent = (share) => `${Math.round(100 * share)} %`;

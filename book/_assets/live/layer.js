@@ -15,11 +15,12 @@ export class Parameter {
   learn(rate) {
     const { values, gradient, mean, square } = this;
     this.steps += 1;
-    const size = rate / (1 - 0.9 ** this.steps), spread = Math.sqrt(1 - 0.999 ** this.steps);
+    const size = rate / (1 - 0.9 ** this.steps);
+    const spread = Math.sqrt(1 - 0.999 ** this.steps);
     for (let i = 0; i < values.length; i++) {
       mean[i] += 0.1 * (gradient[i] - mean[i]);
       square[i] += 0.001 * (gradient[i] * gradient[i] - square[i]);
-      values[i] -= size * mean[i] / (Math.sqrt(square[i]) / spread + 1e-8);
+      values[i] -= (size * mean[i]) / (Math.sqrt(square[i]) / spread + 1e-8);
     }
     gradient.fill(0);
   }
@@ -36,7 +37,9 @@ export class Layer {
 
   /** Activations of n samples, in an array that is used again at the next call for the same `use`. */
   forward(x, n, use = "learn") {
-    const { inputs, outputs, relu } = this, W = this.weights.values, b = this.bias?.values;
+    const { inputs, outputs, relu } = this;
+    const W = this.weights.values;
+    const b = this.bias?.values;
     if (this.kept[use]?.length !== n * outputs) this.kept[use] = new Float64Array(n * outputs);
     const a = this.kept[use];
     for (let s = 0; s < n; s++) {
@@ -51,14 +54,18 @@ export class Layer {
     return a;
   }
 
-  /** Collect the gradients of W and b from `g`, that of the loss at a (n × outputs), which the ReLU lets through in place. */
+  /** Collect the gradients of W and b from `g`, that of the loss at a (n × outputs), which the ReLU lets
+   *  through in place. */
   collect(x, a, g, n) {
-    const { inputs, outputs, relu } = this, dW = this.weights.gradient, db = this.bias?.gradient;
+    const { inputs, outputs, relu } = this;
+    const dW = this.weights.gradient;
+    const db = this.bias?.gradient;
     for (let s = 0; s < n; s++) {
       const at = s * inputs;
       for (let o = 0; o < outputs; o++) {
         if (relu && a[s * outputs + o] === 0) g[s * outputs + o] = 0;
-        const error = g[s * outputs + o], row = o * inputs;
+        const error = g[s * outputs + o];
+        const row = o * inputs;
         if (error === 0) continue;
         if (db) db[o] += error;
         for (let i = 0; i < inputs; i++) dW[row + i] += error * x[at + i];
@@ -66,12 +73,16 @@ export class Layer {
     }
   }
 
-  /** The gradient at the inputs: g W (n × inputs). This is the wire that runs backward; a local rule has no use for it. */
+  /** The gradient at the inputs: g W (n × inputs). This is the wire that runs backward; a local rule has no
+   *  use for it. */
   below(g, n) {
-    const { inputs, outputs } = this, W = this.weights.values, under = new Float64Array(n * inputs);
+    const { inputs, outputs } = this;
+    const W = this.weights.values;
+    const under = new Float64Array(n * inputs);
     for (let s = 0; s < n; s++) {
       for (let o = 0; o < outputs; o++) {
-        const error = g[s * outputs + o], row = o * inputs;
+        const error = g[s * outputs + o];
+        const row = o * inputs;
         if (error !== 0) for (let i = 0; i < inputs; i++) under[s * inputs + i] += error * W[row + i];
       }
     }
@@ -94,7 +105,8 @@ export class Layer {
 
 /** Each sample divided by its root mean square, so that only its direction goes on. */
 export function rmsNorm(x, n) {
-  const size = x.length / n, out = new Float64Array(x.length);
+  const size = x.length / n;
+  const out = new Float64Array(x.length);
   for (let at = 0; at < x.length; at += size) {
     const over = 1 / (rms(x, at, size) + 1e-8);
     for (let i = at; i < at + size; i++) out[i] = x[i] * over;
@@ -104,12 +116,14 @@ export function rmsNorm(x, n) {
 
 /** The gradient at the inputs of `rmsNorm`, from that at its outputs. */
 export function rmsNormBelow(x, g, n) {
-  const size = x.length / n, out = new Float64Array(x.length);
+  const size = x.length / n;
+  const out = new Float64Array(x.length);
   for (let at = 0; at < x.length; at += size) {
-    const length = rms(x, at, size), over = 1 / (length + 1e-8);
+    const length = rms(x, at, size);
+    const over = 1 / (length + 1e-8);
     let dot = 0;
     for (let i = at; i < at + size; i++) dot += g[i] * x[i];
-    const pull = length ? dot * over * over / (size * length) : 0;
+    const pull = length ? (dot * over * over) / (size * length) : 0;
     for (let i = at; i < at + size; i++) out[i] = g[i] * over - x[i] * pull;
   }
   return out;
@@ -125,7 +139,7 @@ function rms(x, at, size) {
 export function crossEntropyGradient(scores, labels, n) {
   const g = new Float64Array(2 * n);
   for (let s = 0; s < n; s++) {
-    const error = sigmoid(scores[2 * s + 1] - scores[2 * s]) - labels[s]; // p(class 1) minus 1 if that is the class
+    const error = sigmoid(scores[2 * s + 1] - scores[2 * s]) - labels[s]; // p(class 1) minus what it should be
     g[2 * s] = -error / n;
     g[2 * s + 1] = error / n;
   }
