@@ -1,9 +1,10 @@
-"""How smoothly the playground runs: frames and learning steps a second, three layers of 16 units, all three rules.
+"""How smoothly the playground runs: frames and steps a second, three layers of 16 units, all three rules.
 
     make book && python benchmarks/playground_frames.py            (about 25 seconds)
 
-Headless Chromium shows the built page from its folder; its processor is then slowed down four times, as on a phone.
-A frame is one call of requestAnimationFrame, of which the browser makes 60 a second at most. Aim: 60, and 30 slowed.
+Headless Chromium shows the built page from its folder; its processor is then slowed down four times, as on
+a phone. A frame is one call of requestAnimationFrame; the browser makes 60 a second at most. Aim: 60, and 30
+when slowed.
 """
 
 import argparse
@@ -25,7 +26,9 @@ COUNT = """seconds => new Promise(resolve => {
         last = now;
         if (now - began < 1000 * seconds) return requestAnimationFrame(next);
         const passed = (now - began) / 1000;
-        resolve([(gaps.length - 1) / passed, (ground.steps - step) / passed, gaps.sort((a, b) => b - a)[Math.floor(gaps.length / 20)]]);
+        gaps.sort((a, b) => b - a);
+        const slow = gaps[Math.floor(gaps.length / 20)];
+        resolve([(gaps.length - 1) / passed, (ground.steps - step) / passed, slow]);
     });
 })"""
 
@@ -39,7 +42,9 @@ def measure(page, slowed: int, seconds: float, size: dict) -> list[float]:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--seconds", type=float, default=8)
     seconds = options.parse_args().seconds
     if not PAGE.exists():
@@ -48,10 +53,15 @@ def main() -> None:
         page = running.new_page()
         page.goto(PAGE.as_uri() + STATE)
         page.get_by_role("button", name="Play", exact=True).click()
-        for name, slowed, size in [("laptop", 1, {"width": 1280, "height": 900}), ("phone", 4, {"width": 390, "height": 844})]:
+        for name, slowed, size in [
+            ("laptop", 1, {"width": 1280, "height": 900}),
+            ("phone", 4, {"width": 390, "height": 844}),
+        ]:
             frames, steps, gap = measure(page, slowed, seconds, size)
-            print(f"{name:8} processor slowed {slowed}×   {frames:5.1f} frames a second   {steps:6.1f} steps a second   "
-                  f"1 frame in 20 takes more than {gap:.0f} ms")
+            print(
+                f"{name:8} processor slowed {slowed}×   {frames:5.1f} frames a second   "
+                f"{steps:6.1f} steps a second   1 frame in 20 takes more than {gap:.0f} ms"
+            )
 
 
 if __name__ == "__main__":

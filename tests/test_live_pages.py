@@ -1,4 +1,4 @@
-"""The playground in a browser: it learns, on every kind of screen, from a folder, without a network, by keyboard alone."""
+"""The playground in a browser: it learns, on every screen, from a folder, without a network, by keyboard."""
 
 import re
 import sys
@@ -31,7 +31,7 @@ def running():
 
 @pytest.fixture
 def show(running):
-    """A function that opens an address; at the end, nothing may have been said in the console or asked from outside."""
+    """A function that opens an address. At the end nothing may have been said in the console."""
     contexts, complaints = [], []
 
     def open_page(address: str, screen: str = "desktop", routes=None, **options):
@@ -64,20 +64,34 @@ def book(show):
 def small_site(route):
     """Two small playgrounds on a page whose host allows nothing inline and nothing from outside."""
     name = route.request.url.rsplit("/", 1)[-1]
-    body = {"playground.js": lambda: live.bundle("playground"), "live.css": (live.SOURCES / "live.css").read_text,
-            "playground.css": (live.SOURCES / "playground.css").read_text}.get(name, lambda: f"""<!doctype html>
+    body = {
+        "playground.js": lambda: live.bundle("playground"),
+        "live.css": (live.SOURCES / "live.css").read_text,
+        "playground.css": (live.SOURCES / "playground.css").read_text,
+    }.get(
+        name,
+        lambda: (
+            f"""<!doctype html>
         <html lang="en" data-theme="light"><meta charset="utf-8"><title>Small</title>
-        <link rel="stylesheet" href="/_static/live/live.css"><link rel="stylesheet" href="/_static/live/playground.css">
+        <link rel="stylesheet" href="/_static/live/live.css">
+        <link rel="stylesheet" href="/_static/live/playground.css">
         <script src="/_static/live/playground.js" defer></script>
-        <main><h1>Small</h1><div class="live" data-live="playground" data-scene="ring" data-size="small" data-rules="ff">{WORD}</div>
-        <div class="live" data-live="playground" data-scene="cut" data-size="small" data-rules="mf,bp" data-autoplay="">{WORD}</div>
-        </main>""")()
+        <main><h1>Small</h1>
+        <div class="live" data-live="playground" data-scene="ring" data-size="small"
+             data-rules="ff">{WORD}</div>
+        <div class="live" data-live="playground" data-scene="cut" data-size="small" data-rules="mf,bp"
+             data-autoplay="">{WORD}</div>
+        </main>"""
+        ),
+    )()
     kind = {"js": "text/javascript", "css": "text/css"}.get(name.split(".")[-1], "text/html")
     route.fulfill(body=body, headers={"Content-Type": kind, "Content-Security-Policy": POLICY})
 
 
 def steps(page, number=0):
-    return page.evaluate(f"() => [...document.querySelectorAll('[data-live=playground]')][{number}].playground.steps")
+    return page.evaluate(
+        f"() => [...document.querySelectorAll('[data-live=playground]')][{number}].playground.steps"
+    )
 
 
 def button(page, name):
@@ -85,9 +99,17 @@ def button(page, name):
 
 
 def serious(page) -> list[str]:
-    found = Axe().run(page, context=".live", options={"resultTypes": ["violations"], "preload": False}).response["violations"]
-    return [f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}"
-            for rule in found if rule["impact"] in ("serious", "critical") for node in rule["nodes"]]
+    found = (
+        Axe()
+        .run(page, context=".live", options={"resultTypes": ["violations"], "preload": False})
+        .response["violations"]
+    )
+    return [
+        f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
 
 
 @pytest.mark.parametrize("screen", SCREENS)
@@ -95,13 +117,18 @@ def serious(page) -> list[str]:
 def test_it_learns_on_every_screen(book, screen, theme):
     page = book("", screen, color_scheme=theme)
     answer = page.locator(".rule-ff .answer .square")
-    before, colours = answer.screenshot(), page.evaluate("() => getComputedStyle(document.querySelector('.live')).color")
+    before, colours = (
+        answer.screenshot(),
+        page.evaluate("() => getComputedStyle(document.querySelector('.live')).color"),
+    )
     button(page, "Play").click()
     page.wait_for_function(f"() => {PLAYGROUND}.steps > 30", timeout=60_000)
     button(page, "Pause").click()
     assert answer.screenshot() != before
-    assert re.fullmatch(r"Step \d+\. Points right: Forward-Forward \d+ %, Mono-Forward \d+ %, Backpropagation \d+ %\.",
-                        page.get_by_role("status").inner_text())
+    assert re.fullmatch(
+        r"Step \d+\. Points right: Forward-Forward \d+ %, Mono-Forward \d+ %, Backpropagation \d+ %\.",
+        page.get_by_role("status").inner_text(),
+    )
     assert page.evaluate("() => document.documentElement.scrollWidth") <= SCREENS[screen]["width"]
     assert page.evaluate("() => document.documentElement.dataset.theme") == theme and colours
     assert not serious(page)
@@ -132,25 +159,59 @@ def test_the_keyboard_is_enough(book):
     reached = []
     for _ in range(40):
         page.keyboard.press("Tab")
-        reached.append(page.evaluate("() => document.activeElement.name || document.activeElement.textContent"))
-    wanted = ["Step", "Reset", "speed", "Copy link", "data", "noise", "seed", "layers", "units", "rate", "through", "theta", "goodness",
-              "negatives", "norm", "accident", "at", "Damage the layer"]
+        reached.append(
+            page.evaluate("() => document.activeElement.name || document.activeElement.textContent")
+        )
+    wanted = [
+        "Step",
+        "Reset",
+        "speed",
+        "Copy link",
+        "data",
+        "noise",
+        "seed",
+        "layers",
+        "units",
+        "rate",
+        "through",
+        "theta",
+        "goodness",
+        "negatives",
+        "norm",
+        "accident",
+        "at",
+        "Damage the layer",
+    ]
     assert [name for name in reached if name in wanted] == wanted
-    for name, keys, then in [("layers", ["ArrowRight"], 3), ("theta", ["ArrowRight"], 1.1), ("goodness", ["ArrowDown"], "mean"),
-                             ("norm", ["ArrowDown"], False), ("accident", ["ArrowDown"], "cut")]:
+    for name, keys, then in [
+        ("layers", ["ArrowRight"], 3),
+        ("theta", ["ArrowRight"], 1.1),
+        ("goodness", ["ArrowDown"], "mean"),
+        ("norm", ["ArrowDown"], False),
+        ("accident", ["ArrowDown"], "cut"),
+    ]:
         page.locator(f"[name={name}]").focus()
         for key in keys:
             page.keyboard.press(key)
         assert page.evaluate(f"() => {PLAYGROUND}.state.{name}") == then
     assert page.locator(".rule-ff .layer").count() == 3
-    assert set(page.url.split("#")[1].split("&")) == {"layers=3", "theta=1.1", "goodness=mean", "norm=false", "accident=cut"}
+    assert set(page.url.split("#")[1].split("&")) == {
+        "layers=3",
+        "theta=1.1",
+        "goodness=mean",
+        "norm=false",
+        "accident=cut",
+    }
 
 
 def test_scenes_say_what_to_look_for_and_are_in_the_address(book):
     page, seen = book(), set()
     for chip in page.get_by_role("group", name="Prepared scenes").get_by_role("button").all():
         chip.click()
-        assert chip.get_attribute("aria-pressed") == "true" and page.locator(".chips [data-scene][aria-pressed=true]").count() == 1
+        assert (
+            chip.get_attribute("aria-pressed") == "true"
+            and page.locator(".chips [data-scene][aria-pressed=true]").count() == 1
+        )
         seen.add((page.locator(".look").inner_text(), page.url))
     assert len(seen) == 6
     page.locator("[name=goodness]").select_option("mean")
@@ -162,8 +223,12 @@ def test_an_address_shows_the_same_state_again(book):
     first, second = book(hash), book(hash)
     for page in (first, second):
         page.wait_for_function(f"() => {PLAYGROUND}.steps === 40", timeout=60_000)
-    pictures = [page.evaluate("() => [...document.querySelectorAll('.rules canvas')].map(canvas => canvas.toDataURL())")
-                for page in (first, second)]
+    pictures = [
+        page.evaluate(
+            "() => [...document.querySelectorAll('.rules canvas')].map(canvas => canvas.toDataURL())"
+        )
+        for page in (first, second)
+    ]
     assert len(set(pictures[0])) > 30 and pictures[0] == pictures[1]
     button(first, "Step").click()
     button(first, "Copy link").click()
@@ -211,7 +276,8 @@ def test_points_are_painted_with_a_mouse_and_with_keys(book):
 
 def test_a_damaged_layer_is_another_one(book):
     page = book()
-    weights = f"() => Object.values({PLAYGROUND}.networks).map(({{layers}}) => layers.map(({{weights}}) => weights.values[0]))"
+    weights = f"""() => Object.values({PLAYGROUND}.networks)
+        .map(({{layers}}) => layers.map(({{weights}}) => weights.values[0]))"""
     before = page.evaluate(weights)
     button(page, "Damage the layer").click()
     after = page.evaluate(weights)
@@ -221,14 +287,18 @@ def test_a_damaged_layer_is_another_one(book):
 @pytest.mark.parametrize("screen", SCREENS)
 def test_a_small_one_runs_where_nothing_inline_is_allowed(show, screen):
     page = show("http://course.test/notebooks/", screen, small_site)
-    page.wait_for_function("() => document.querySelectorAll('[data-live]')[1].playground?.steps > 3", timeout=60_000)
+    page.wait_for_function(
+        "() => document.querySelectorAll('[data-live]')[1].playground?.steps > 3", timeout=60_000
+    )
     assert steps(page) == 0 and WORD not in page.locator("main").inner_text()
     assert page.locator("[data-live] >> nth=0").locator(".answer").count() == 1
     assert page.locator("[data-live] >> nth=1").locator(".answer").count() == 2
     button(page, "Play").first.click()
-    page.wait_for_function("() => document.querySelectorAll('[data-live]')[0].playground.steps > 3", timeout=60_000)
+    page.wait_for_function(
+        "() => document.querySelectorAll('[data-live]')[0].playground.steps > 3", timeout=60_000
+    )
     link = page.locator("[data-live] >> nth=1").get_by_role("link")
-    assert link.get_attribute("href")== "http://course.test/book/playground.html#scene=cut"
+    assert link.get_attribute("href") == "http://course.test/book/playground.html#scene=cut"
     assert page.evaluate("() => document.documentElement.scrollWidth") <= SCREENS[screen]["width"]
     assert not serious(page)
 
@@ -255,8 +325,16 @@ def test_without_javascript_a_sentence_is_there(running):
 
 
 def test_a_scene_that_does_not_exist_is_named_on_the_page(show):
-    page = show("http://course.test/notebooks/", routes=lambda route: (
-        route.fulfill(body='<!doctype html><meta charset="utf-8"><div data-live="playground" '
-                           'data-scene="moon">…</div><script src="/_static/live/playground.js" defer></script>', content_type="text/html")
-        if route.request.url.endswith("/") else small_site(route)))
+    page = show(
+        "http://course.test/notebooks/",
+        routes=lambda route: (
+            route.fulfill(
+                body='<!doctype html><meta charset="utf-8"><div data-live="playground" '
+                'data-scene="moon">…</div><script src="/_static/live/playground.js" defer></script>',
+                content_type="text/html",
+            )
+            if route.request.url.endswith("/")
+            else small_site(route)
+        ),
+    )
     assert "no rule or scene “moon”" in page.get_by_role("alert").inner_text()
