@@ -5,10 +5,10 @@ from torch import Tensor, nn
 
 from fftools.fast import fourier
 
-# Picoseconds of one thread for one multiplication, forward and backward averaged: in PyTorch's convolution, in the products
-# over the channels of Fourier space, and in the transforms. Fitted to 19 shapes on a Zen 4 core (AVX-512 bf16, PyTorch 2.15);
-# `benchmarks/convolution.py` prints what each way takes beside what these numbers say.
-COST = {torch.bfloat16: (10, 20, 33), torch.float32: (19, 41, 49)}
+# What one multiplication takes, forward and both gradients, in picoseconds of one thread: in PyTorch's convolution, in the
+# products over channels of Fourier space, and in its transforms. Fitted to the 29 shapes of `benchmarks/convolution.py` on a
+# Zen 4 core (AVX-512 bf16, PyTorch 2.15), which prints what each way takes and where these numbers choose the slower one.
+COST = {torch.bfloat16: (29, 55, 56), torch.float32: (57, 115, 89)}
 
 _path = None
 
