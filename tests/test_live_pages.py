@@ -317,6 +317,29 @@ def test_less_motion_means_no_start_by_itself_and_two_pictures_a_second(show):
     assert 1 <= shown[0] <= 4 and shown[1] > 0
 
 
+def test_the_lights_can_be_turned_off_while_it_runs(book):
+    page = book("#steps=50")
+    page.wait_for_function(f"() => {PLAYGROUND}.steps === 50", timeout=60_000)
+    pictures = "() => [...document.querySelectorAll('.rules canvas')].map(canvas => canvas.toDataURL())"
+    light = page.evaluate(pictures)
+    page.evaluate("() => { document.documentElement.dataset.theme = 'dark'; }")
+    dark = page.evaluate(pictures)
+    assert len(light) == len(dark) > 30 and not any(a == b for a, b in zip(light, dark, strict=True))
+
+
+def test_a_cut_is_shown_where_no_error_arrives(book):
+    page = book("#scene=cut")
+    assert page.locator(".rule-bp .state").all_inner_texts() == ["no error arrives", "no error arrives", ""]
+    assert not any(page.locator(".rule-mf .state").all_inner_texts())
+    page.locator("[name=accident]").select_option("freeze")
+    assert page.locator(".rule-mf .state").all_inner_texts() == ["", "", "frozen"]
+
+
+def test_only_pages_that_compute_load_the_script():
+    loads = lambda name: "live/playground.js" in (HTML / "book" / f"{name}.html").read_text("utf8")
+    assert loads("playground") and not loads("glossary") and not loads("notation")
+
+
 def test_without_javascript_a_sentence_is_there(running):
     with running.new_context(java_script_enabled=False) as context:
         page = context.new_page()
