@@ -96,7 +96,7 @@ def compare(learner, blocks, images, labels) -> None:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--width", type=int, default=32)
+    options.add_argument("--width", type=int, default=128)
     options.add_argument("--kernel", type=int, default=7)
     options.add_argument("--turns", type=int, default=7)
     options.add_argument("--steps", type=int, default=20, help="steps of each in a turn")
