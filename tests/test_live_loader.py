@@ -72,6 +72,13 @@ globalThis.found = [double(2), name, typeof twice];
     assert not page.complaints
 
 
+def test_modules_are_short_and_run_nothing_from_text():
+    for path in live.SOURCES.glob("*.js"):
+        text = path.read_text("utf8")
+        assert text.count("\n") < 300, path.name
+        assert not re.search(r"\beval\(|new Function|innerHTML|https?://(?!www\.w3\.org)", text), path.name
+
+
 @pytest.mark.parametrize(
     "source, said",
     [

@@ -81,6 +81,7 @@ def small_site(route):
              data-rules="ff">{WORD}</div>
         <div class="live" data-live="playground" data-scene="cut" data-size="small" data-rules="mf,bp"
              data-autoplay="">{WORD}</div>
+        <div class="live" data-live="playground" data-scene="copy" data-size="small">{WORD}</div>
         </main>"""
         ),
     )()
@@ -293,6 +294,13 @@ def test_a_small_one_runs_where_nothing_inline_is_allowed(show, screen):
     assert steps(page) == 0 and WORD not in page.locator("main").inner_text()
     assert page.locator("[data-live] >> nth=0").locator(".answer").count() == 1
     assert page.locator("[data-live] >> nth=1").locator(".answer").count() == 2
+    assert page.locator("[data-live] >> nth=2").locator(".answer").count() == 3
+    cramped = """() => [...document.querySelectorAll(".answer .name")].filter((name) => {
+        const [word, share] = [...name.children].map((part) => part.getBoundingClientRect());
+        const over = word.right > share.left && word.bottom > share.top + 4;
+        return over || Math.max(word.right, share.right) > name.getBoundingClientRect().right + 1; })
+        .map((name) => name.textContent)"""
+    assert page.evaluate(cramped) == []
     button(page, "Play").first.click()
     page.wait_for_function(
         "() => document.querySelectorAll('[data-live]')[0].playground.steps > 3", timeout=60_000
@@ -317,6 +325,29 @@ def test_less_motion_means_no_start_by_itself_and_two_pictures_a_second(show):
     assert 1 <= shown[0] <= 4 and shown[1] > 0
 
 
+def test_the_lights_can_be_turned_off_while_it_runs(book):
+    page = book("#steps=50")
+    page.wait_for_function(f"() => {PLAYGROUND}.steps === 50", timeout=60_000)
+    pictures = "() => [...document.querySelectorAll('.rules canvas')].map(canvas => canvas.toDataURL())"
+    light = page.evaluate(pictures)
+    page.evaluate("() => { document.documentElement.dataset.theme = 'dark'; }")
+    dark = page.evaluate(pictures)
+    assert len(light) == len(dark) > 30 and not any(a == b for a, b in zip(light, dark, strict=True))
+
+
+def test_a_cut_is_shown_where_no_error_arrives(book):
+    page = book("#scene=cut")
+    assert page.locator(".rule-bp .state").all_inner_texts() == ["no error arrives", "no error arrives", ""]
+    assert not any(page.locator(".rule-mf .state").all_inner_texts())
+    page.locator("[name=accident]").select_option("freeze")
+    assert page.locator(".rule-mf .state").all_inner_texts() == ["", "", "frozen"]
+
+
+def test_only_pages_that_compute_load_the_script():
+    loads = lambda name: "live/playground.js" in (HTML / "book" / f"{name}.html").read_text("utf8")
+    assert loads("playground") and not loads("glossary") and not loads("notation")
+
+
 def test_without_javascript_a_sentence_is_there(running):
     with running.new_context(java_script_enabled=False) as context:
         page = context.new_page()
@@ -338,3 +369,13 @@ def test_a_scene_that_does_not_exist_is_named_on_the_page(show):
         ),
     )
     assert "no rule or scene “moon”" in page.get_by_role("alert").inner_text()
+
+
+def test_the_benchmark_counts_frames_and_steps(book, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import playground_frames
+
+    page = book(playground_frames.STATE)
+    button(page, "Play").click()
+    frames, taken, gap = playground_frames.measure(page, 2, 0.5, SCREENS["phone"])
+    assert frames > 0 and taken > 0 and gap > 0

@@ -81,6 +81,7 @@ export class Controls {
       input.value = String(state[key]);
       if (value) value.textContent = input.value;
     }
+    this.fields.noise.input.disabled = state.data === "painted";
   }
 }
 

@@ -19,4 +19,4 @@ export const canvas = (className, width, height, label) =>
     ...(label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" }),
   });
 
-export const percent = (share) => `${Math.round(100 * share)} %`;
+export const percent = (share) => (Number.isNaN(share) ? "–" : `${Math.round(100 * share)} %`);

@@ -51,6 +51,7 @@ export class History {
 
   /** Note that after `step` steps a rule gets the share `right` of the points right. */
   add(rule, step, right) {
+    if (Number.isNaN(right)) return;
     const course = this.courses[this.rules.indexOf(rule)];
     if (course.length && course.at(-1)[0] === step) course.pop();
     course.push([step, right]);

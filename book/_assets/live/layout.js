@@ -59,17 +59,9 @@ function whole(ground, parts, bar, rules) {
   parts.history = new History(ground.rules);
   parts.copyButton = button("Copy link", () => ground.copyLink());
   bar.append(step, reset, parts.controls.field("speed"), parts.count, parts.copyButton);
-  rules.append(tabs(ground));
-  const { scenes, controls, history } = parts;
-  ground.element.replaceChildren(
-    scenes.element,
-    bar,
-    parts.note,
-    controls.element,
-    rules,
-    history.element,
-    parts.status,
-  );
+  rules.append(parts.controls.element, tabs(ground));
+  const { scenes, history } = parts;
+  ground.element.replaceChildren(scenes.element, bar, parts.note, rules, history.element, parts.status);
 }
 
 /** On a phone the layers of one rule are shown at a time: these say of which. */

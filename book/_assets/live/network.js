@@ -64,9 +64,9 @@ export function learn(rule, network, points, random) {
 /** What the network as a whole gives for the classes, n × 2: the layers' sum, or backpropagation's head. */
 export const scoresOf = (rule, found, n) => (rule === "bp" ? found.at(-1).scores : total(found, n));
 
-/** The share of points whose class has the higher score. */
+/** The share of points whose class has the higher score; NaN without points. */
 export function accuracy(scores, { y, n }) {
   let right = 0;
   for (let s = 0; s < n; s++) right += scores[2 * s + 1] > scores[2 * s] === (y[s] === 1);
-  return n ? right / n : 0;
+  return right / n;
 }

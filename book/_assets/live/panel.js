@@ -145,7 +145,13 @@ export class Panel {
       paintUnits(row.units, plane[k], this.side, colours);
       row.maps.forEach((map, label) => paintGoodness(map, plane[k].scores, label, soft(k), colours));
       row.share.textContent = percent(accuracy(scores, points));
+      row.state.textContent = this.accident(k, settings);
     }
     return right;
+  }
+  /** What an accident does to layer k, in words. */
+  accident(k, { accident, at }) {
+    if (accident === "freeze" && k === at - 1) return "frozen";
+    return accident === "cut" && this.rule === "bp" && k < at - 1 ? "no error arrives" : "";
   }
 }
