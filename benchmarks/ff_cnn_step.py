@@ -23,7 +23,7 @@ import torch
 from torch.nn.functional import layer_norm, softplus
 
 from fftools import data
-from fftools.blocks import cnn
+from fftools.blocks import cnn, layer_norm
 from fftools.data import to_float
 from fftools.extras import measure
 from fftools.fast import convolution
@@ -32,6 +32,7 @@ from fftools.fit import fit
 from fftools.labels import Fourier, random_wrong
 from fftools.readout import predict
 from fftools.rules.forward_forward import ForwardForward
+from fftools.rules.goodness import SumOfSquares
 
 BATCH, LR = 50, 5e-4
 
@@ -124,7 +125,7 @@ def main() -> None:
     train, precision = dataset.train, resolve_precision("auto", device)
     torch.manual_seed(0)
     build = lambda: cnn(1, [chosen.width] * 3, chosen.kernel).to(device)
-    learner = ForwardForward(build(), Fourier(), norm="layer", first_loss=1, first_judge=1)
+    learner = ForwardForward(build(), Fourier(), SumOfSquares(norm=layer_norm, first=2))
     blocks, images, labels = build(), to_float(train.images[:BATCH]), train.labels[:BATCH]
     blocks.load_state_dict(learner.blocks.state_dict())
     compare(learner, blocks, images, labels)

@@ -11,6 +11,7 @@ from fftools.fast import convolution, fourier, maps
 from fftools.fast.convolution import COST, Convolution, cheaper
 from fftools.labels import Fourier
 from fftools.rules.forward_forward import ForwardForward
+from fftools.rules.goodness import SumOfSquares
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +88,7 @@ def test_what_it_does_not_know_is_pytorchs(options, monkeypatch):
 def test_a_network_learns_the_same_either_way(precision, padding, pool):
     torch.manual_seed(0)
     images, labels = torch.rand(8, 1, 26, 26), torch.arange(8)
-    learner = ForwardForward(cnn(1, [32, 32], 7, padding, pool), Fourier(), norm="layer", local=False)
+    learner = ForwardForward(cnn(1, [32, 32], 7, padding, pool), Fourier(), SumOfSquares(norm=layer_norm), local=False)
     other, found = copy.deepcopy(learner), []
     for network, path in ((learner, "fourier"), (other, "direct")):
         convolution.take(path)
@@ -123,16 +124,16 @@ def test_norm_and_goodness_of_maps_that_lie_places_first(dtype, least):
     assert maps.places_first(lying) and not maps.places_first(x)
     plain = lambda x: F.layer_norm(x, x.shape[1:])
     squares = lambda x: x.pow(2).sum((1, 2, 3))
-    for ours, theirs in ((maps.LayerNorm.apply, plain), (maps.SumOfSquares.apply, squares)):
+    for ours, theirs in ((maps.LayerNorm.apply, plain), (maps.SquaresOfMaps.apply, squares)):
         a, b = lying.clone().requires_grad_(), x.double().requires_grad_()
         found, expected = ours(a), theirs(b)
         told = torch.randn_like(expected)
         gradients = torch.autograd.grad(found, a, told.to(found.dtype)) + torch.autograd.grad(expected, b, told)
         assert relative(found, expected) < least and relative(*gradients) < least
     assert maps.places_first(maps.LayerNorm.apply(lying))
-    assert maps.SumOfSquares.apply(lying).dtype == torch.float32
+    assert maps.SquaresOfMaps.apply(lying).dtype == torch.float32
     silent = torch.zeros_like(lying).requires_grad_()  # a dead block
-    maps.SumOfSquares.apply(silent).sum().backward()
+    maps.SquaresOfMaps.apply(silent).sum().backward()
     assert not silent.grad.any() and maps.LayerNorm.apply(silent.detach()).isfinite().all()
 
 
