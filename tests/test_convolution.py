@@ -7,8 +7,10 @@ import torch
 import torch.nn.functional as F
 
 from fftools.blocks import cnn, layer_norm
+from fftools.data import Split
 from fftools.fast import convolution, fourier, maps
 from fftools.fast.convolution import COST, Convolution, cheaper
+from fftools.fit import OutOfTime, fit
 from fftools.labels import Fourier
 from fftools.rules.forward_forward import ForwardForward
 from fftools.rules.goodness import SumOfSquares
@@ -147,6 +149,27 @@ def test_a_path_can_be_taken_and_given_back():
         convolution.take("winograd")
     convolution.take(None)
     assert convolution.path() in ("fourier", "direct")
+
+
+def test_a_resumed_run_keeps_its_path(tmp_path):
+    torch.manual_seed(0)
+    split = Split(torch.randint(256, (48, 1, 26, 26), dtype=torch.uint8), torch.arange(48) % 10)
+    start, ends = ForwardForward(cnn(1, [32, 32], 7), Fourier(), SumOfSquares(norm=layer_norm)), []
+    go = lambda learner, **options: fit(learner, split, epochs=3, batch_size=16, lr=1e-3, precision="float32", **options)
+    for path in ("fourier", "direct"):
+        convolution.take(path)
+        whole, cut = copy.deepcopy(start), copy.deepcopy(start)
+        go(whole)
+        with pytest.raises(OutOfTime):
+            go(cut, resume=tmp_path / path, deadline=0.0)
+        other = "direct" if path == "fourier" else "fourier"
+        convolution.take(other)  # another machine
+        cut = copy.deepcopy(start)
+        go(cut, resume=tmp_path / path)
+        assert convolution.path() == other
+        assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), cut.parameters(), strict=True))
+        ends.append(whole.blocks[1][0].weight)
+    assert not torch.equal(*ends)
 
 
 def test_wrong_channels_are_told():
