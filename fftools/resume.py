@@ -1,21 +1,21 @@
 """The state of a run that was killed, from which it goes on bit for bit."""
 
-import os
 from pathlib import Path
 
 import torch
 
+from fftools.files import write_state
+
 
 def save_state(path: Path | str, settings: dict, **state) -> None:
-    """Write `state` (state dicts, tensors, lists, numbers) and the random generators' states, whole or not at all."""
+    """Write `state` (state dicts, tensors, lists, numbers) and the random generators' states, whole or not at all.
+
+    Raises OSError, with the file's name, when there is no room: the state saved before is still there to go on from.
+    """
     state |= dict(settings=settings, rng=torch.get_rng_state())
     if torch.cuda.is_available():
         state["cuda_rng"] = torch.cuda.get_rng_state()
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    torch.save(state, part)
-    part.replace(path)
+    write_state(path, state)
 
 
 def load_state(path: Path | str | None, settings: dict) -> dict | None:

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from evidence import query, records
-from evidence.studies import STUDIES
-from evidence.studies.ff_cnn import ff_cnn
+from evidence.studies import STUDIES, change
+from evidence.studies.ff_cnn import FF_CNN, THROUGH
 from evidence.studies.mono_forward import race
 
 CONFIG = {"widths": [784, 10], "lr": 0.1}
@@ -44,9 +44,9 @@ def test_names_depend_on_configuration_and_seed_alone():
 
 
 @pytest.mark.parametrize("config, name", [
-    (ff_cnn(), "ff-mnist-3x128-k7-local-lr0.0005-ep200-b50"),
-    (ff_cnn(network=dict(local=False), labels=dict(strength=0.45)), "ff-mnist-3x128-k7-through-lr0.0005-ep200-k0.45-b50"),
-    (race("mf", "fashion_mnist", epochs=40), "mf-fashion-mnist-2x1000-lr0.001-ep40-b128"), ({}, "run")])
+    (FF_CNN, "ff-mnist-3x128-k7-local-lr0.0005-ep200-b50"),
+    (change(FF_CNN, THROUGH, dict(labels=dict(strength=0.45))), "ff-mnist-3x128-k7-through-lr0.0005-ep200-k0.45-b50"),
+    (race("mlp", "mf", "fashion_mnist", epochs=40), "mf-fashion-mnist-2x1000-lr0.001-ep40-b128"), ({}, "run")])
 def test_a_record_has_a_name_for_people(config, name):
     assert records.slug(config) == name
     assert records.path_of("a-study", config, 3).name == f"{name}--{records.run_name(config, 3)}.json"
@@ -125,8 +125,8 @@ def test_table_has_a_row_per_record():
 
 def test_folder_is_found_from_below(monkeypatch, tmp_path):
     monkeypatch.delenv("FFTOOLS_RESULTS_DIR")
-    (tmp_path / "results").mkdir()
     (tmp_path / "notebooks").mkdir()
+    records.write_json(tmp_path / "results" / "verdicts.json", {})
     monkeypatch.chdir(tmp_path / "notebooks")
     assert records.folder() == tmp_path / "results"
 
