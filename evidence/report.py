@@ -94,10 +94,8 @@ class Runs(list):
 
     def mean(self, metric: str = "test") -> Mean:
         """Over the seeds of one configuration. Raises ValueError for runs of several."""
-        if len({records.run_name(run["config"], 0) for run in self}) > 1:
-            raise ValueError(
-                f"a mean is of one configuration; got {len(self.configurations())}: say which by `where`"
-            )
+        if len(groups := self.by()) > 1:
+            raise ValueError(f"a mean is of one configuration; got {len(groups)}: say which by `where`")
         values, died = list(self.values(metric).values()), sum("failure" in run["history"] for run in self)
         if not values:
             return Mean(died=died)
@@ -176,7 +174,8 @@ def _scale(run: dict) -> list[str]:
         SETS.get(config["dataset"], config["dataset"]),
         f"{widths} filters {blocks['kernel']}×{blocks['kernel']}" if blocks else widths,
         {True: "strictly local", False: "through the stack"}.get(network.get("local"), ""),
-        "all wrong labels" if network.get("negatives") == "all" else "",
+        "all wrong labels" * (network.get("negatives") == "all"),
+        f"{each} negatives each" if (each := network.get("negatives_each", 1)) > 1 else "",
         f"{images:,} images" + f" ±{config.get('shift')} px" * bool(config.get("shift")),
         "mirrored" * bool(config.get("flip")),
         "standardised" * bool(config.get("standardise")),
