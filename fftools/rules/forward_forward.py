@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fftools.blocks import NORMS
+from fftools.fast.maps import SumOfSquares, places_first
 from fftools.learner import Learner
 from fftools.rules.goodness import SUMMED_OVER, peer_loss
 
@@ -93,6 +94,8 @@ class ForwardForward(Learner):
 
     def excess(self, x: Tensor) -> Tensor:
         """Goodness minus threshold of a block's activations `(N, …)`; float32 `(N,)`, or `(N, places or channels)`."""
+        if self.goodness == "sum" and places_first(x):
+            return SumOfSquares.apply(x) - (x[0].numel() if self.threshold is None else self.threshold)
         squares, over = x.float().pow(2).view(len(x), x.shape[1], -1), SUMMED_OVER[self.goodness]
         goodness = squares.mean(over) if self.goodness == "mean" else squares.sum(over)
         neurons = 1 if self.goodness == "mean" else squares[0].numel() // goodness[0].numel()
