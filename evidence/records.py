@@ -77,7 +77,7 @@ def run_of(path: Path) -> str:
 def provenance(dataset: str, device: torch.device | str, precision: str, seconds: float) -> dict:
     """Where and how numbers were made: commit, versions, device, precision, dataset, seconds, UTC time.
 
-    `convolution` says how a CPU computed convolutions, or "torch"; records of before it was written lack the key.
+    `convolution` is the path that wide convolutions took on a CPU, else "torch"; older records do not have it.
     """
     device = torch.device(device)
     cpu = f"{device.type}, {torch.get_num_threads()} threads"
@@ -87,16 +87,11 @@ def provenance(dataset: str, device: torch.device | str, precision: str, seconds
         "python": platform.python_version(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu,
         "precision": precision,
-        "convolution": _convolution(device),
+        "convolution": convolution.path() if device.type == "cpu" else "torch",
         "dataset": dataset,
         "seconds": round(seconds, 1),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def _convolution(device: torch.device) -> str:
-    path = getattr(convolution, "path", None)
-    return path() if path and device.type == "cpu" else "torch"
 
 
 def _commit() -> str:

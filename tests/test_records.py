@@ -16,6 +16,7 @@ from evidence import query, records
 from evidence.studies import STUDIES, change
 from evidence.studies.ff_cnn import FF_CNN, THROUGH
 from evidence.studies.mono_forward import race
+from fftools.fast import convolution
 
 CONFIG = {"widths": [784, 10], "lr": 0.1}
 
@@ -73,7 +74,11 @@ def test_provenance_says_how_numbers_were_made():
     found = records.provenance("digits", "cpu", "bf16", 12.345)
     assert found["dataset"] == "digits" and found["precision"] == "bf16" and found["seconds"] == 12.3
     assert found["torch"] == torch.__version__ and found["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert found["device"] == f"cpu, {torch.get_num_threads()} threads"
+    assert found["device"] == f"cpu, {torch.get_num_threads()} threads" and found["convolution"] == convolution.path()
+    convolution.take("direct")
+    assert records.provenance("digits", "cpu", "bf16", 1)["convolution"] == "direct"
+    convolution.take(None)
+    assert records.provenance("digits", "meta", "bf16", 1)["convolution"] == "torch"
     age = datetime.now().astimezone() - datetime.fromisoformat(found["finished"])
     assert abs(age.total_seconds()) < 60
 
