@@ -21,6 +21,8 @@ from pathlib import Path
 
 import nbformat
 
+from fftools import files
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = "fftools", "evidence"
 FALLBACK = "COULD NOT BE HAD"  # in the banner of fftools.data, when a chapter goes on with another dataset
@@ -204,9 +206,7 @@ def _joined(outputs: list) -> list:
 
 
 def write(notebook, path: Path) -> None:
-    part = path.with_name(f".{path.name}.part")
-    nbformat.write(notebook, part)
-    os.replace(part, path)
+    files.write(path, nbformat.writes(notebook) + "\n")
 
 
 # ---- the repository's address -------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """Data that are no images, for Table 6 of Mono-Forward: breast cancer, film reviews, and any table in a CSV file."""
 
+import io
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from torch import Tensor
 
 from fftools.data.split import DataError, Dataset, Split, folder, to_float
+from fftools.files import write
 
 FOLDS = 5
 HELD_OUT = 0.2  # of what is not for testing goes to validation, and of a CSV file as much to testing
@@ -132,12 +135,10 @@ def _tokens():
         with np.load(kept) as file:
             found = dict(file)
     else:
-        found, part = _read(root), kept.with_name(f".{os.getpid()}.part.npz")
-        try:
-            np.savez(part, **found)
-            part.replace(kept)
-        except OSError:  # a folder for reading only, or a full disk
-            part.unlink(missing_ok=True)
+        found, buffer = _read(root), io.BytesIO()
+        np.savez(buffer, **found)
+        with suppress(OSError):  # a folder for reading only, or a full disk
+            write(kept, buffer.getvalue())
     return *(found[name] for name in ("vocabulary", "ids", "starts", "labels")), sum(files["test"])
 
 
