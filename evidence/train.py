@@ -7,7 +7,7 @@ import torch
 from sklearn.metrics import confusion_matrix
 
 from evidence.build import answers, build, forward_forward
-from evidence.records import WATCHED
+from evidence.records import WATCHED, run_of
 from fftools import data, labels
 from fftools.blocks import Standardise, mlp
 from fftools.data import tables
@@ -32,7 +32,7 @@ def train(config: dict, seed: int, dataset: data.Dataset, path: Path, progress: 
 
 def beside(path: Path, ending: str) -> Path:
     """A file for a run's own use in `runs/<study>/`."""
-    return path.parents[2] / "runs" / path.parent.name / f"{path.stem}{ending}"
+    return path.parents[2] / "runs" / path.parent.name / f"{run_of(path)}{ending}"
 
 
 def _mini_batch(config, seed, dataset, path, progress, deadline):
