@@ -4,6 +4,7 @@ import itertools
 import tomllib
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from evidence.query import SEEDS, Found, ask, difference, every, fits, holds, interval, leaves, merged, part
@@ -147,6 +148,7 @@ class Claim:
         return not SCALE.isdisjoint(self.differences(found))
 
 
+@cache
 def documents() -> dict[str, dict]:
     """`claims.toml` as it is: for each document its title, a note on all its rows, and its claims."""
     return tomllib.loads(Path(__file__).with_name("claims.toml").read_text("utf8"))

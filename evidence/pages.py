@@ -68,7 +68,7 @@ def line(claim: Claim, verdict: str) -> str:
     folded = "".join(f"<dt>{name}</dt><dd>{_code(text)}</dd>" for name, text in told if text)
     if claim.chapter:
         folded += f'<dt>Chapter</dt><dd><a href="../notebooks/{claim.chapter}.html">{claim.chapter[3:].replace("_", " ")}</a></dd>'
-    short = f' <small>{_short(claim, found)}</small>' if _short(claim, found) else ""
+    short = f" <small>{said}</small>" if (said := _short(claim, found)) else ""
     return (f'<details class="claim" id="{claim.id}"><summary><span class="says">{_code(claim.says)}</span>'
             f'<span class="paper">{escape(_paper(claim))}</span><span class="ours">{ours}{short}</span>'
             f'<span class="verdict {_class(verdict)}">{SIGNS[verdict]} {word}</span></summary><dl>{folded}</dl></details>')
@@ -124,7 +124,7 @@ def _scale(one: Found) -> list[str]:
 
 def lead(claim: Claim) -> str:
     """What our number for the paper's baseline does to the lead of the paper's own method."""
-    method = next((other for other in claims.load() if other.id == claim.lead), None)
+    method = claim.lead and next((other for other in claims.load() if other.id == claim.lead), None)
     if not method or not (ours := claim.found()) or not (theirs := method.found()):
         return ""
     sign = -1 if claim.lower else 1
@@ -135,7 +135,7 @@ def lead(claim: Claim) -> str:
 def _short(claim: Claim, found: list[Found]) -> str:
     """What a reader must see unfolded: a smaller scale, and what a better baseline does to the paper's lead."""
     told = [text for path, text in zip(claim.differences(found), _differs(claim, found)) if path in claims.SCALE]
-    return "; ".join(told + [f"lead: {lead(claim)}"] * bool(lead(claim)))
+    return "; ".join(told + [f"lead: {said}" for said in [lead(claim)] if said])
 
 
 def _differs(claim: Claim, found: list[Found]) -> list[str]:
