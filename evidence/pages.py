@@ -34,10 +34,17 @@ def all_claims() -> str:
         lines += ["", f"## {document['title']}", ""] + ([document["note"], ""] if "note" in document else [])
         lines += ['<div class="claims">', '<div class="claim head" aria-hidden="true"><span class="says">Claim</span>'
                   '<span class="paper">Paper</span><span class="ours">Ours</span><span class="verdict">Verdict</span></div>']
-        lines += [line(claim, verdict) for claim, verdict in judged
-                  if claim.document == name and (verdict != "control" or claim.found())]
+        here = [(claim, verdict) for claim, verdict in judged if claim.document == name]
+        lines += [line(claim, verdict) for claim, verdict in here if verdict not in ("open", "control")]
+        lines += _folded("open claims, each with its reason", [pair for pair in here if pair[1] == "open"])
+        lines += _folded("numbers of our own beside them", [pair for pair in here if pair[1] == "control" and pair[0].found()])
         lines.append("</div>")
     return "\n".join(lines)
+
+
+def _folded(title: str, judged: list[tuple[Claim, str]]) -> list[str]:
+    head = f'<details class="more"><summary>{len(judged)} {title}</summary>'
+    return [head, *(line(claim, verdict) for claim, verdict in judged), "</details>"] if judged else []
 
 
 def summary(real: list[tuple[Claim, str]]) -> str:
@@ -57,7 +64,7 @@ def summary(real: list[tuple[Claim, str]]) -> str:
 def line(claim: Claim, verdict: str) -> str:
     """One claim: what it says, the paper's number, ours and the verdict; where, on what scale and why are folded."""
     found = claim.found()
-    ours = escape(measured(claim)) or f"<i>{_code(claim.why or ('see the chapter' if claim.chapter else 'not run'))}</i>"
+    ours = escape(measured(claim)).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}") or f"<i>{_code(claim.why or ('see the chapter' if claim.chapter else 'not run'))}</i>"
     if found and claim.chapter and verdict == "open":
         ours += "<i>, smaller than the paper's</i>"
     word = "ours" if verdict == "control" else verdict
