@@ -16,8 +16,8 @@ NAMES = {"lr": "rate", "train_images": "training images", "batch_size": "batch",
 
 def front_claims() -> str:
     """The few claims that the front page shows, as a Markdown table."""
-    rows = [(claim.front, _paper(claim), measured(claim), claim.verdict()) for claim in claims.load() if claim.front]
-    rows = [row for row in rows if row[-1] != "open"]
+    rows = [(claim.front, _paper(claim) or "–", measured(claim), claim.verdict().replace("control", "ours"))
+            for claim in claims.load() if claim.front and claim.verdict() != "open"]
     lines = [" | ".join(cell.replace("|", r"\|") for cell in row) for row in rows]
     return "\n".join(["| | Paper | Ours | Verdict |", "|:--|:--|:--|:--|", *(f"| {line} |" for line in lines)])
 
@@ -32,7 +32,7 @@ def all_claims() -> str:
     lines = [f"{len(real)} claims: {shown}. {smaller} of them are answered at less than the paper's scale.", "", summary(real)]
     for name, document in claims.documents().items():
         lines += ["", f"## {document['title']}", ""] + ([document["note"], ""] if "note" in document else [])
-        lines += ['<div class="claims">', '<div class="claim head" aria-hidden="true"><span class="says">Claim</span>'
+        lines += ['<div class="claims">', '<div class="claim head" aria-hidden="true"><span class="what">Claim</span>'
                   '<span class="paper">Paper</span><span class="ours">Ours</span><span class="verdict">Verdict</span></div>']
         here = [(claim, verdict) for claim, verdict in judged if claim.document == name]
         lines += [line(claim, verdict) for claim, verdict in here if verdict not in ("open", "control")]
@@ -76,7 +76,7 @@ def line(claim: Claim, verdict: str) -> str:
     if claim.chapter:
         folded += f'<dt>Chapter</dt><dd><a href="../notebooks/{claim.chapter}.html">{claim.chapter[3:].replace("_", " ")}</a></dd>'
     short = f" <small>{said}</small>" if (said := _short(claim, found)) else ""
-    return (f'<details class="claim" id="{claim.id}"><summary><span class="says">{_code(claim.says)}</span>'
+    return (f'<details class="claim" id="{claim.id}"><summary><span class="what">{_code(claim.says)}</span>'
             f'<span class="paper">{escape(_paper(claim))}</span><span class="ours">{ours}{short}</span>'
             f'<span class="verdict {_class(verdict)}">{SIGNS[verdict]} {word}</span></summary><dl>{folded}</dl></details>')
 

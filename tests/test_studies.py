@@ -334,12 +334,12 @@ def test_a_run_that_diverges_keeps_a_record_that_says_so(monkeypatch):
 SCRIPT = """
 import torch
 torch.set_num_threads(1)
-from evidence import run, studies
+from evidence import records, run, studies
 from evidence.studies.mlp import ff
 digits = run.data.load("digits", "cpu")
 run.data.load = lambda *_, **__: digits
 made, make = [], run._make
-run._make = lambda *arguments: made.append(arguments[5].stem) or make(*arguments)
+run._make = lambda *arguments: made.append(records.run_of(arguments[5])) or make(*arguments)
 grid = tuple(ff(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0,
                       train_images=300, lr=lr / 1000) for lr in range(1, 13))
 studies.STUDIES["many"] = studies.Study("twelve rates", grid, quick={})
@@ -355,7 +355,7 @@ def test_ten_processes_make_each_run_once():
     assert all(process.returncode == 0 for process in crowd), said
     made = [name for out, _ in said for name in out.split()]
     assert len(made) == len(set(made)) == 12, "each run made, and made once"
-    assert {path.stem for path in (records.folder() / "many").glob("*.json")} == set(made)
+    assert {records.run_of(path) for path in (records.folder() / "many").glob("*.json")} == set(made)
 
 
 def kept(study):
