@@ -1,33 +1,69 @@
-"""Which records answer a question: values, means over seeds, and the noise they come with."""
+"""Which records answer a question: values by seed, their mean, and whether two means differ."""
 
 import json
-from dataclasses import dataclass, replace
-from functools import reduce
+import math
+from dataclasses import dataclass, field
+from functools import lru_cache, reduce
+from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from evidence import records
-from evidence.records import WATCHED
+
+SEEDS = 3  # below that, no comparison is decided
 
 
-def value_of(record: dict, metric: str) -> float | None:
-    """A metric; "test_goodness of 49": its mean over digits 4 and 9; "discrimination 2 first": of block 2, at first watch."""
+def value_of(record: dict, metric: str) -> float | list[float] | None:
+    """A metric of a record (a chapter's own may be a list, a value for each repetition), or None.
+
+    "test_goodness of 49": the mean over digits 4 and 9, "least of" and "most of": the worst and the best of them;
+    "discrimination 2 first": block 2's discrimination accuracy when it was first watched, "… last": at the end;
+    "validation curve": the mean over all epochs that were watched, the higher, the faster.
+    """
     name, *rest = metric.split()
+    history = record["history"]
     if name == "discrimination":
-        watched = record["history"].get("discrimination")
+        watched = history.get("discrimination")
         return watched[0 if rest[1] == "first" else -1][int(rest[0])][1] if watched else None
+    if rest == ["curve"]:
+        return fmean(right for _, right in history[name]) if history.get(name) else None
     if rest:
-        matrix = record["history"].get("confusion", {}).get(name)
-        return matrix and fmean(matrix[int(digit)][int(digit)] / sum(matrix[int(digit)]) for digit in rest[1])
+        matrix = history.get("confusion", {}).get(name)
+        over = {"least": min, "most": max}.get(rest[0], fmean)
+        return matrix and over([matrix[int(digit)][int(digit)] / sum(matrix[int(digit)]) for digit in rest[-1]])
     return record["metrics"].get(name)
 
 
 def holds(config: dict, parts: dict) -> bool:
-    """Whether a configuration has these parts, at any depth; "none" stands for None, which TOML lacks."""
-    return all(holds(config[key], part) if isinstance(part, dict) and isinstance(config.get(key), dict)
-               else config.get(key) == (None if part == "none" else part) for key, part in parts.items())
+    """Whether a configuration has these parts, at any depth; "none": None, false or missing; "any": whatever there is."""
+    return all(fits(config.get(key), part) for key, part in parts.items())
+
+
+def fits(ours, part) -> bool:
+    if isinstance(part, dict):
+        return holds(ours or {}, part)
+    return part == "any" or (not ours if part == "none" else ours == part)
+
+
+def merged(parts: dict, changes: dict) -> dict:
+    """`parts` with the changes, at any depth."""
+    deep = {key: merged(parts[key], value) for key, value in changes.items()
+            if isinstance(value, dict) and isinstance(parts.get(key), dict)}
+    return parts | changes | deep
+
+
+def part(config: dict, path: str):
+    """What lies at a dotted path of a configuration, or None."""
+    return reduce(lambda inner, key: inner.get(key) if isinstance(inner, dict) else None, path.split("."), config)
+
+
+def leaves(parts: dict, above: str = "") -> list[str]:
+    """The dotted paths of all that is not a table."""
+    return [path for key, value in parts.items()
+            for path in (leaves(value, f"{above}{key}.") if isinstance(value, dict) else [above + key])]
 
 
 def table(study: str, profile: str | None = None) -> pd.DataFrame:
@@ -40,62 +76,110 @@ def table(study: str, profile: str | None = None) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Found:
-    """Our answer to one query: mean and standard error in %, seeds, and the record it is described by."""
+    """Our answer to one query: its values by seed, and a record that says of what.
 
-    mean: float
-    sd: float  # over the seeds; nan for one seed
-    error: float  # standard error: from the seeds, or for one seed from the number of images judged
-    seeds: int
-    record: dict
-    alone: bool = True  # whether no other configuration that fits comes near
-
-
-def ask(query: dict, profile: str) -> Found | None:
-    """The best configuration among a study's records that hold `where`: its mean over seeds. None without a record.
-
-    For a number on test images the best is the best on validation images, where the records know it.
+    noise      what is known of a single seed's error: the standard deviation between the seeds of the study's other
+               runs, joined for a share of n images with √(p(1 − p)/n); nan where there is neither
+    exact      counted rather than trained or timed (operations, bytes): needs no seeds
     """
-    groups: dict[str, list] = {}
-    for record in records.load(query["study"], profile):
-        value = value_of(record, query["metric"])
-        if value is not None and holds(record["config"], query.get("where", {})):
+
+    values: dict[int, float]
+    record: dict = field(repr=False)
+    noise: float = math.nan
+    exact: bool = False
+
+    @property
+    def seeds(self) -> int:
+        return len(self.values)
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(list(self.values.values())))
+
+    @property
+    def sd(self) -> float:
+        """Between the seeds; nan for one."""
+        return float(np.std(list(self.values.values()), ddof=1)) if self.seeds > 1 else math.nan
+
+    @property
+    def error(self) -> float:
+        """Standard error of the mean."""
+        return 0.0 if self.exact else self.sd / self.seeds**0.5 if self.seeds > 1 else self.noise
+
+
+def every(query: dict, at: dict | None = None, scale: float = 100) -> list[Found]:
+    """What a study at full scale has on a query, from records that hold its `where` and `at`, values times `scale`.
+
+    The configuration comes first that is best on validation images. Raises ValueError where only test images could choose.
+    """
+    groups, metric = {}, query["metric"]
+    for record in _kept(folder := records.folder() / query["study"], folder.stat().st_mtime_ns if folder.exists() else 0):
+        if value_of(record, metric) is not None:
             groups.setdefault(json.dumps(record["config"], sort_keys=True), []).append(record)
-    judge = query["metric"].replace("test_", "val_", 1)
-    if any(value_of(record, judge) is None for group in groups.values() for record in group):
-        judge = query["metric"]
-    ranked = sorted(groups.values(), key=lambda group: -sign(query) * _over_seeds(group, judge).mean)
-    found = [_over_seeds(group, query["metric"]) for group in ranked]
-    if len(found) > 1 and abs(found[0].mean - found[1].mean) <= noise(*found[:2]):
-        return replace(found[0], alone=False)
-    return found[0] if found else None
+    spread = {key: found for key, group in groups.items() if (found := _found(group, metric, scale)).seeds > 1}
+    between = math.sqrt(fmean(found.sd**2 for found in spread.values())) if spread else 0.0
+    fitting = [group for group in groups.values()
+               if holds(group[0]["config"], query.get("where", {})) and holds(group[0]["config"], at or {})]
+    judge = metric.replace("test_", "val_", 1)
+    if len(fitting) > 1 and any(value_of(record, judge) is None for group in fitting for record in group):
+        raise ValueError(f"{len(fitting)} configurations of {query['study']} fit {query}, and no validation images choose")
+    if len(fitting) > 1:
+        fitting.sort(key=lambda group: _found(group, judge, scale).mean, reverse=not query.get("lower"))
+    return [_found(group, metric, scale, between) for group in fitting]
 
 
-def _over_seeds(kept: list[dict], metric: str) -> Found:
-    values = [100 * value_of(record, metric) for record in kept]
-    mean, sd = float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-    error = sd if len(values) > 1 else 100 * (mean / 100 * (1 - mean / 100) / _judged(kept[0], metric)) ** 0.5
-    return Found(mean, sd, error / len(values) ** 0.5, len(values), kept[0])
+@lru_cache(maxsize=64)
+def _kept(folder: Path, changed: int) -> list[dict]:
+    return records.load(folder.name, "full")
 
 
-def sign(query: dict) -> int:
-    return -1 if query["metric"].endswith("error") else 1
+def ask(query: dict, at: dict | None = None, scale: float = 100) -> Found | None:
+    """The best of `every`; None without a record."""
+    return next(iter(every(query, at, scale)), None)
+
+
+def _found(kept: list[dict], metric: str, scale: float, between: float = 0.0) -> Found:
+    values = {record["seed"]: value_of(record, metric) for record in kept}
+    if isinstance(first := next(iter(values.values())), list):
+        values = dict(enumerate(first))
+    values = {seed: scale * value for seed, value in values.items()}
+    share, images = values[min(values)] / scale, _judged(kept[0], metric)
+    counting = scale * math.sqrt(share * (1 - share) / images) if images and 0 <= share <= 1 else 0.0
+    return Found(values, kept[0], math.hypot(counting, between) or math.nan, kept[0]["config"].get("exact", False))
 
 
 def _judged(record: dict, metric: str) -> int:
-    """How many answers a metric is the mean of."""
+    """How many images an accuracy is the mean of; 0 for what is no accuracy on images."""
     name, *rest = metric.split()
-    config, counted = record["config"], record["history"].get("confusion", {}).get(name)
-    if counted and not rest:
-        return sum(map(sum, counted))
-    images = config.get("validation_images", 10_000) if name.startswith("val") else 10_000
-    if name == "discrimination":
-        return 2 * min(WATCHED, config.get("validation_images", WATCHED))  # as positive and as negative data
-    return images * len(rest[1]) // 10 if rest else images
+    if not name.startswith(("val_", "test_")) or rest == ["curve"]:
+        return 0
+    counted = record["history"].get("confusion", {}).get(name)
+    images = sum(map(sum, counted)) if counted else record["config"].get("validation_images", 10_000)
+    return images * len(rest[-1]) // 10 if rest else images
 
 
-def noise(one: Found, other: Found) -> float:
-    return float(2 * np.hypot(one.error, other.error))
+def difference(one: Found, other: Found) -> Found:
+    """`one` minus `other`, by the seeds that they share."""
+    shared = sorted(set(one.values) & set(other.values))
+    return Found({seed: one.values[seed] - other.values[seed] for seed in shared}, one.record,
+                 math.hypot(one.noise, other.noise), one.exact and other.exact)
 
 
-def part(config: dict, path: str):
-    return reduce(dict.get, path.split("."), config)
+def interval(one: Found, other: Found) -> tuple[float, float] | None:
+    """95 % confidence interval of mean `one` − mean `other` by a t-test; None with fewer than three seeds.
+
+    Paired where both share three seeds or more, else Welch's. Counted values have no error.
+    """
+    gap = one.mean - other.mean
+    if one.exact and other.exact:
+        return gap, gap
+    paired = difference(one, other)
+    if paired.seeds >= SEEDS:
+        gap, error, freedom = paired.mean, paired.error, paired.seeds - 1
+    elif min(one.seeds, other.seeds) >= SEEDS:
+        a, b = one.error**2, other.error**2
+        error, freedom = math.sqrt(a + b), (a + b) ** 2 / ((a**2 / (one.seeds - 1) + b**2 / (other.seeds - 1)) or 1)
+    else:
+        return None
+    reach = float(stats.t.ppf(0.975, max(freedom, 1))) * error
+    return gap - reach, gap + reach
