@@ -1,4 +1,4 @@
-"""What the papers claim, entry by entry in `claims.toml`, beside the records that answer it, with a verdict."""
+"""What the papers claim, entry by entry in `claims.toml`, and the verdict of the records that answer it."""
 
 import itertools
 import tomllib
@@ -11,7 +11,8 @@ from evidence.query import SEEDS, Found, ask, difference, every, fits, holds, in
 
 NUMBERS, STATEMENTS = ("reproduced", "exceeded", "fell short"), ("supported", "contradicted", "undecided")
 VERDICTS = (*NUMBERS, *STATEMENTS, "open", "shown in a chapter")
-SCALE = {"epochs", "train_images", "widths", "blocks.widths", "blocks.kernel", "batches", "steps"}  # less of it: a smaller run
+# Where our runs have less of these than the paper's, they are smaller.
+SCALE = {"epochs", "train_images", "widths", "blocks.widths", "blocks.kernel", "batches", "steps"}
 _first = lambda found: [(found[0], other) for other in found[1:]]
 PAIRS = {"order": itertools.pairwise, "first": _first, "same": _first, "at least": _first,
          "pairs": lambda found: list(zip(found[::2], found[1::2])),
@@ -31,12 +32,11 @@ class Claim:
     paper      the paper's number, in `unit`; `tolerance`: how near, on either side, counts as reproduced
     lower      whether the metric is better when it is lower; not guessed from its name
     ours       queries, each `{study, metric, where}`; a number with two of them is their difference
-    at         what the paper fixes of a configuration; `but`: what our protocol changes in it ("any": a rate of ours)
-    holds      what a statement says of the answers to several queries:
-               "order": each is better than the next, "first": the first is better than each other one, "pairs": the
-               first of each two is better, "gap": the lead of the first two is greater than that of the next two,
-               "at least", "same": the first is no worse than, or equal to each other one, give or take `within`,
-               "above": each is better than `within`,
+    at         what the paper fixes of a configuration; `but`: what our protocol changes ("any": as it is)
+    holds      what a statement says of the answers to several queries. "order": each is better than the next,
+               "first": the first is better than each other one, "pairs": the first of each two is better,
+               "gap": the lead of the first two is greater than that of the next two, "at least", "same": the
+               first is no worse than, or equal to each other, give or take `within`, "above": better than it,
                "same peak", "other peak", "higher peak": where each has its best value of `vary`
     lead       of a baseline's number: the id of the paper's own method, which is compared with it
     chosen     how the record was chosen, fixed before its runs; `differs`: what else is not as in the paper
@@ -68,7 +68,7 @@ class Claim:
     front: str = ""
 
     def found(self) -> list[Found]:
-        """Our answers in the order of the queries, at the paper's scale or else at our protocol's; [] if one is missing."""
+        """An answer for each query, at the paper's scale or else at our protocol's; [] if one is missing."""
         choices = {key: value for key, value in self.but.items() if key not in SCALE}
         for at in (self.at, merged(self.at, choices), merged(self.at, self.but)):
             answers = [ask(query, at, self._scale) for query in self._queries]
@@ -106,21 +106,23 @@ class Claim:
         return "exceeded" if beyond > 0 else "open" if self.smaller(found) else "fell short"
 
     def _statement(self, found: list[Found]) -> str:
-        """Supported when every comparison is significant at 5 %, contradicted when one is the other way round."""
+        """Supported: every comparison is significant at 5 %; contradicted: one is, the other way round."""
         if self.holds == "above":
             pairs = [(one, replace(one, values=dict.fromkeys(one.values, self.within))) for one in found]
         else:
             pairs = list(PAIRS[self.holds](found))
         gaps = [interval(*(pair[::-1] if self.lower else pair)) for pair in pairs]
-        wide = [interval(found[-1], found[0]) if self.lower else interval(found[0], found[-1])] * (self.holds == "order")
+        ends = (found[-1], found[0]) if self.lower else (found[0], found[-1])
+        wide = [interval(*ends)] * (self.holds == "order")
         right, wrong = JUDGED.get(self.holds, JUDGED["order"])
         if any(gap and wrong(*gap, self.within) for gap in gaps + wide):
             return "contradicted"
         return "supported" if all(gap and right(*gap, self.within) for gap in gaps) else "undecided"
 
     def _peaks(self, found: list[Found]) -> str:
-        """Two best values differ when each beats the other at home; one is the same when it beats all others everywhere."""
-        at = self.at if all(holds(one.record["config"], self.at) for one in found) else merged(self.at, self.but)
+        """Best values differ when each beats the other at home, and are one when it beats all everywhere."""
+        theirs = all(holds(one.record["config"], self.at) for one in found)
+        at = self.at if theirs else merged(self.at, self.but)
         value = lambda one: part(one.record["config"], self.vary)
         tables = [{value(one): one for one in every(query, at, self._scale)[::-1]} for query in self._queries]
         best = [value(one) for one in found]
@@ -155,21 +157,21 @@ def documents() -> dict[str, dict]:
 
 
 def load() -> list[Claim]:
-    """All claims, in the order of `claims.toml`. ValueError for an unknown field or protocol, or an id that is used twice."""
+    """All claims. Raises ValueError for an unknown field or protocol, or an id that is used twice."""
     entries = [{"document": name} | document.get("protocols", {}).get(entry.get("protocol"), {}) | entry
                for name, document in documents().items() for entry in document["claims"]]
-    if absent := {f"{document} {entry['protocol']}" for document, content in documents().items() for entry in content["claims"]
-                  if entry.get("protocol") not in {None, *content.get("protocols", {})}}:
+    known = {name: {None, *document.get("protocols", {})} for name, document in documents().items()}
+    if absent := {each["protocol"] for each in entries if each.get("protocol") not in known[each["document"]]}:
         raise ValueError(f"claims.toml lacks protocols that its claims name: {', '.join(sorted(absent))}")
     if unknown := {key for entry in entries for key in entry} - set(Claim.__dataclass_fields__):
         raise ValueError(f"claims.toml has unknown fields: {', '.join(sorted(unknown))}")
-    if twice := [name for name, count in Counter(entry["id"] for entry in entries).items() if count > 1]:
+    if twice := [name for name, uses in Counter(entry["id"] for entry in entries).items() if uses > 1]:
         raise ValueError(f"claims.toml uses an id twice: {', '.join(twice)}")
     return [Claim(**entry) for entry in entries]
 
 
 def lost(kept: dict[str, str]) -> list[str]:
-    """The claims that had an answer and have none now, each in a sentence. (What an answer says may change.)"""
+    """The claims that had an answer and have none now, in sentences. (What an answer says may change.)"""
     now = {claim.id: claim.verdict() for claim in load()}
     return [f"{name}: was {before}, is {now.get(name, 'gone')}" for name, before in kept.items()
             if before not in ("open", "control") and now.get(name, "open") == "open"]

@@ -1,4 +1,4 @@
-"""The claims for README.md (a short Markdown table) and for the book's page *What we could reproduce* (HTML, a line a claim)."""
+"""The claims for README.md (a short table) and for the page *What we could reproduce* (HTML, a line a claim)."""
 
 import itertools
 import re
@@ -9,17 +9,37 @@ from evidence import claims
 from evidence.claims import Claim
 from evidence.query import Found, part
 
-SIGNS = {"reproduced": "=", "exceeded": "▲", "fell short": "▽", "supported": "✓", "contradicted": "✗", "undecided": "?",
-         "open": "○", "shown in a chapter": "◇", "control": "·"}  # a verdict can be told without its colour
-NAMES = {"lr": "rate", "train_images": "training images", "batch_size": "batch", "blocks.widths": "filters", "blocks.kernel": "kernel"}
+SIGNS = {
+    "reproduced": "=",
+    "exceeded": "▲",
+    "fell short": "▽",
+    "supported": "✓",
+    "contradicted": "✗",
+    "undecided": "?",
+    "open": "○",
+    "shown in a chapter": "◇",
+    "control": "·",
+}  # a verdict can be told without its colour
+NAMES = {
+    "lr": "rate",
+    "train_images": "training images",
+    "batch_size": "batch",
+    "blocks.widths": "filters",
+    "blocks.kernel": "kernel",
+}
 
 
 def front_claims() -> str:
     """The few claims that the front page shows, as a Markdown table."""
-    rows = [(claim.front, _paper(claim) or "–", measured(claim), claim.verdict().replace("control", "ours"))
-            for claim in claims.load() if claim.front and claim.verdict() != "open"]
+    rows = [
+        (claim.front, _paper(claim) or "–", measured(claim), claim.verdict().replace("control", "ours"))
+        for claim in claims.load()
+        if claim.front and claim.verdict() != "open"
+    ]
     lines = [" | ".join(cell.replace("|", r"\|") for cell in row) for row in rows]
-    return "\n".join(["| | Paper | Ours | Verdict |", "|:--|:--|:--|:--|", *(f"| {line} |" for line in lines)])
+    return "\n".join(
+        ["| | Paper | Ours | Verdict |", "|:--|:--|:--|:--|", *(f"| {line} |" for line in lines)]
+    )
 
 
 def all_claims() -> str:
@@ -29,15 +49,25 @@ def all_claims() -> str:
     counts = Counter(verdict for _, verdict in real)
     smaller = sum(claim.smaller(claim.found()) for claim, verdict in real)
     shown = ", ".join(f"**{counts[verdict]}** {verdict}" for verdict in claims.VERDICTS)
-    lines = [f"{len(real)} claims: {shown}. {smaller} of them are answered at less than the paper's scale.", "", summary(real)]
+    lines = [
+        f"{len(real)} claims: {shown}. {smaller} of them are answered at less than the paper's scale.",
+        "",
+        summary(real),
+    ]
     for name, document in claims.documents().items():
         lines += ["", f"## {document['title']}", ""] + ([document["note"], ""] if "note" in document else [])
-        lines += ['<div class="claims">', '<div class="claim head" aria-hidden="true"><span class="what">Claim</span>'
-                  '<span class="paper">Paper</span><span class="ours">Ours</span><span class="verdict">Verdict</span></div>']
+        lines += [
+            '<div class="claims">',
+            '<div class="claim head" aria-hidden="true"><span class="what">Claim</span>'
+            '<span class="paper">Paper</span><span class="ours">Ours</span><span class="verdict">Verdict</span></div>',
+        ]
         here = [(claim, verdict) for claim, verdict in judged if claim.document == name]
         lines += [line(claim, verdict) for claim, verdict in here if verdict not in ("open", "control")]
         lines += _folded("open claims, each with its reason", [pair for pair in here if pair[1] == "open"])
-        lines += _folded("numbers of our own beside them", [pair for pair in here if pair[1] == "control" and pair[0].found()])
+        lines += _folded(
+            "numbers of our own beside them",
+            [pair for pair in here if pair[1] == "control" and pair[0].found()],
+        )
         lines.append("</div>")
     return "\n".join(lines)
 
@@ -53,32 +83,50 @@ def summary(real: list[tuple[Claim, str]]) -> str:
     for name, document in claims.documents().items():
         counts = Counter(verdict for claim, verdict in real if claim.document == name)
         told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in claims.VERDICTS if counts[verdict])
-        parts = "".join(f'<span class="{_class(verdict)}" style="flex-grow:{counts[verdict]}">{counts[verdict]}</span>'
-                        for verdict in claims.VERDICTS if counts[verdict])
-        rows.append(f'<div class="bar-name">{escape(document["title"])}</div><div class="bar" role="img" '
-                    f'aria-label="{escape(told)}">{parts}</div>')
-    key = "".join(f'<span><span class="swatch {_class(v)}">{SIGNS[v]}</span> {v}</span>' for v in claims.VERDICTS)
+        parts = "".join(
+            f'<span class="{_class(verdict)}" style="flex-grow:{counts[verdict]}">{counts[verdict]}</span>'
+            for verdict in claims.VERDICTS
+            if counts[verdict]
+        )
+        rows.append(
+            f'<div class="bar-name">{escape(document["title"])}</div><div class="bar" role="img" '
+            f'aria-label="{escape(told)}">{parts}</div>'
+        )
+    key = "".join(
+        f'<span><span class="swatch {_class(v)}">{SIGNS[v]}</span> {v}</span>' for v in claims.VERDICTS
+    )
     return f'<div class="claims-summary">{"".join(rows)}<div class="key">{key}</div></div>'
 
 
 def line(claim: Claim, verdict: str) -> str:
     """One claim: what it says, the paper's number, ours and the verdict; where, on what scale and why are folded."""
     found = claim.found()
-    ours = escape(measured(claim)).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}") or f"<i>{_code(claim.why or ('see the chapter' if claim.chapter else 'not run'))}</i>"
+    ours = (
+        escape(measured(claim)).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+        or f"<i>{_code(claim.why or ('see the chapter' if claim.chapter else 'not run'))}</i>"
+    )
     if found and claim.chapter and verdict == "open":
         ours += "<i>, smaller than the paper's</i>"
     word = "ours" if verdict == "control" else verdict
-    told = [("Where", claim.source if verdict != "control" else ""), ("Our runs", ", ".join(scale(found))),
-            ("Not as in the paper", "; ".join([*_differs(claim, found), *filter(None, [claim.differs])])),
-            ("How the record was chosen", claim.chosen), ("The paper's lead", lead(claim)),
-            ("Open because", claim.why if verdict == "open" else ""), ("Tolerance", _tolerance(claim))]
+    told = [
+        ("Where", claim.source if verdict != "control" else ""),
+        ("Our runs", ", ".join(scale(found))),
+        ("Not as in the paper", "; ".join([*_differs(claim, found), *filter(None, [claim.differs])])),
+        ("How the record was chosen", claim.chosen),
+        ("The paper's lead", lead(claim)),
+        ("Open because", claim.why if verdict == "open" else ""),
+        ("Tolerance", _tolerance(claim)),
+    ]
     folded = "".join(f"<dt>{name}</dt><dd>{_code(text)}</dd>" for name, text in told if text)
     if claim.chapter:
-        folded += f'<dt>Chapter</dt><dd><a href="../notebooks/{claim.chapter}.html">{claim.chapter[3:].replace("_", " ")}</a></dd>'
+        title = claim.chapter[3:].replace("_", " ")
+        folded += f'<dt>Chapter</dt><dd><a href="../notebooks/{claim.chapter}.html">{title}</a></dd>'
     short = f" <small>{said}</small>" if (said := _short(claim, found)) else ""
-    return (f'<details class="claim" id="{claim.id}"><summary><span class="what">{_code(claim.says)}</span>'
-            f'<span class="paper">{escape(_paper(claim))}</span><span class="ours">{ours}{short}</span>'
-            f'<span class="verdict {_class(verdict)}">{SIGNS[verdict]} {word}</span></summary><dl>{folded}</dl></details>')
+    return (
+        f'<details class="claim" id="{claim.id}"><summary><span class="what">{_code(claim.says)}</span>'
+        f'<span class="paper">{escape(_paper(claim))}</span><span class="ours">{ours}{short}</span>'
+        f'<span class="verdict {_class(verdict)}">{SIGNS[verdict]} {word}</span></summary><dl>{folded}</dl></details>'
+    )
 
 
 def measured(claim: Claim) -> str:
@@ -98,7 +146,9 @@ def measured(claim: Claim) -> str:
             marks.append(between[2])
         else:
             marks.append("," if claim.holds in ("above", "first") and place else "<>"[one.mean > other.mean])
-    text = shown[0] + "".join((f"{mark} " if mark in ",;" else f" {mark} ") + number for mark, number in zip(marks, shown[1:]))
+    text = shown[0] + "".join(
+        (f"{mark} " if mark in ",;" else f" {mark} ") + number for mark, number in zip(marks, shown[1:])
+    )
     few = min(one.seeds for one in found)
     single = few == 1 and not all(one.exact for one in found)
     return f"{text} {claim.unit}".strip() + (" (one seed)" if single else "")
@@ -114,18 +164,33 @@ def _scale(one: Found) -> list[str]:
     config, origin = one.record["config"], one.record["provenance"]
     blocks, network = config.get("blocks"), config.get("network", {})
     number = lambda key, unit: f"{config[key]:,} {unit}" if config.get(key) else ""
-    parts = [origin["dataset"], f"{_joined(blocks['widths'])} filters {blocks['kernel']}×{blocks['kernel']}" if blocks
-             else _joined(config.get("widths", [])), number("train_images", "images"), number("epochs", "epochs"),
-             f"{config['batches']} × {config['steps']} steps a layer" if "steps" in config else "",
-             number("batch_size", "a batch"), f"rate {config['lr']:g}" if "lr" in config else "",
-             {"hard": "hard negatives", "all": "all wrong labels"}.get(network.get("negatives"), ""),
-             f"{each} negatives each" if (each := network.get("negatives_each", 1)) > 1 else "",
-             f"shifts of ±{config['shift']} px" if config.get("shift") else "", "mirrored" if config.get("flip") else "",
-             "standardised inputs" if config.get("standardise") else "",
-             "trained on the validation images too" if config.get("all_images") else "",
-             "counted" if one.exact else f"{one.seeds} seed{'s' * (one.seeds > 1)}" if "name" not in config else f"{one.seeds} turns",
-             f"such runs differ by ±{_number(one.noise)}" if one.seeds == 1 and one.noise == one.noise and not one.exact else "",
-             origin["device"].split(",")[0].upper(), origin["precision"]]
+    parts = [
+        origin["dataset"],
+        f"{_joined(blocks['widths'])} filters {blocks['kernel']}×{blocks['kernel']}"
+        if blocks
+        else _joined(config.get("widths", [])),
+        number("train_images", "images"),
+        number("epochs", "epochs"),
+        f"{config['batches']} × {config['steps']} steps a layer" if "steps" in config else "",
+        number("batch_size", "a batch"),
+        f"rate {config['lr']:g}" if "lr" in config else "",
+        {"hard": "hard negatives", "all": "all wrong labels"}.get(network.get("negatives"), ""),
+        f"{each} negatives each" if (each := network.get("negatives_each", 1)) > 1 else "",
+        f"shifts of ±{config['shift']} px" if config.get("shift") else "",
+        "mirrored" if config.get("flip") else "",
+        "standardised inputs" if config.get("standardise") else "",
+        "trained on the validation images too" if config.get("all_images") else "",
+        "counted"
+        if one.exact
+        else f"{one.seeds} seed{'s' * (one.seeds > 1)}"
+        if "name" not in config
+        else f"{one.seeds} turns",
+        f"such runs differ by ±{_number(one.noise)}"
+        if one.seeds == 1 and one.noise == one.noise and not one.exact
+        else "",
+        origin["device"].split(",")[0].upper(),
+        origin["precision"],
+    ]
     return [part for part in parts if part]
 
 
@@ -141,14 +206,20 @@ def lead(claim: Claim) -> str:
 
 def _short(claim: Claim, found: list[Found]) -> str:
     """What a reader must see unfolded: a smaller scale, and what a better baseline does to the paper's lead."""
-    told = [text for path, text in zip(claim.differences(found), _differs(claim, found)) if path in claims.SCALE]
+    told = [
+        text for path, text in zip(claim.differences(found), _differs(claim, found)) if path in claims.SCALE
+    ]
     return "; ".join(told + [f"lead: {said}" for said in [lead(claim)] if said])
 
 
 def _differs(claim: Claim, found: list[Found]) -> list[str]:
-    say = lambda value: _joined(value) if isinstance(value, list) else "all" if value in ("none", None) else f"{value:,}"
-    return [f"{NAMES.get(path, path.split('.')[-1])} {say(ours)} (paper: {say(theirs)})"
-            for path, (ours, theirs) in claim.differences(found).items()]
+    say = lambda value: (
+        _joined(value) if isinstance(value, list) else "all" if value in ("none", None) else f"{value:,}"
+    )
+    return [
+        f"{NAMES.get(path, path.split('.')[-1])} {say(ours)} (paper: {say(theirs)})"
+        for path, (ours, theirs) in claim.differences(found).items()
+    ]
 
 
 def _number(value: float) -> str:

@@ -19,8 +19,8 @@ SEEDS = 3  # below that, no comparison is decided
 def value_of(record: dict, metric: str) -> float | list[float] | None:
     """A metric of a record (a chapter's own may be a list, a value for each repetition), or None.
 
-    "test_goodness of 49": the mean over digits 4 and 9, "least of" and "most of": the worst and the best of them;
-    "discrimination 2 first": block 2's discrimination accuracy when it was first watched, "… last": at the end;
+    "test_goodness of 49": the mean over digits 4 and 9, "least of", "most of": the worst, the best of them;
+    "discrimination 2 first": block 2's discrimination accuracy when first watched, "… last": at the end;
     "validation curve": the mean over all epochs that were watched, the higher, the faster.
     """
     name, *rest = metric.split()
@@ -33,12 +33,12 @@ def value_of(record: dict, metric: str) -> float | list[float] | None:
     if rest:
         matrix = history.get("confusion", {}).get(name)
         over = {"least": min, "most": max}.get(rest[0], fmean)
-        return matrix and over([matrix[int(digit)][int(digit)] / sum(matrix[int(digit)]) for digit in rest[-1]])
+        return matrix and over([matrix[digit][digit] / sum(matrix[digit]) for digit in map(int, rest[-1])])
     return record["metrics"].get(name)
 
 
 def holds(config: dict, parts: dict) -> bool:
-    """Whether a configuration has these parts, at any depth; "none": None, false or missing; "any": whatever there is."""
+    """Whether a configuration has these parts, at any depth; "none": None, false or missing."""
     return all(fits(config.get(key), part) for key, part in parts.items())
 
 
@@ -50,14 +50,14 @@ def fits(ours, part) -> bool:
 
 def merged(parts: dict, changes: dict) -> dict:
     """`parts` with the changes, at any depth."""
-    deep = {key: merged(parts[key], value) for key, value in changes.items()
-            if isinstance(value, dict) and isinstance(parts.get(key), dict)}
-    return parts | changes | deep
+    deep = lambda key, value: merged(parts.get(key) or {}, value) if isinstance(value, dict) else value
+    return parts | {key: deep(key, value) for key, value in changes.items()}
 
 
 def part(config: dict, path: str):
     """What lies at a dotted path of a configuration, or None."""
-    return reduce(lambda inner, key: inner.get(key) if isinstance(inner, dict) else None, path.split("."), config)
+    step = lambda inner, key: inner.get(key) if isinstance(inner, dict) else None
+    return reduce(step, path.split("."), config)
 
 
 def leaves(parts: dict, above: str = "") -> list[str]:
@@ -69,7 +69,7 @@ def leaves(parts: dict, above: str = "") -> list[str]:
 def table(study: str, profile: str | None = None) -> pd.DataFrame:
     """The records of a study as a table: configuration, seed, profile, metrics and provenance as columns."""
     return pd.DataFrame([
-        {**r["config"], "seed": r["seed"], "profile": r["profile"], **r["metrics"], **r["provenance"]}
+        r["config"] | {"seed": r["seed"], "profile": r["profile"]} | r["metrics"] | r["provenance"]
         for r in records.load(study, profile)
     ])
 
@@ -78,8 +78,8 @@ def table(study: str, profile: str | None = None) -> pd.DataFrame:
 class Found:
     """Our answer to one query: its values by seed, and a record that says of what.
 
-    noise      what is known of a single seed's error: the standard deviation between the seeds of the study's other
-               runs, joined for a share of n images with √(p(1 − p)/n); nan where there is neither
+    noise      a single seed's error: the deviation between the seeds of the study's other runs, joined for a
+               share p of n images with √(p(1 − p)/n); nan where there is neither
     exact      counted rather than trained or timed (operations, bytes): needs no seeds
     """
 
@@ -98,39 +98,40 @@ class Found:
 
     @property
     def sd(self) -> float:
-        """Between the seeds; nan for one."""
         return float(np.std(list(self.values.values()), ddof=1)) if self.seeds > 1 else math.nan
 
     @property
     def error(self) -> float:
-        """Standard error of the mean."""
         return 0.0 if self.exact else self.sd / self.seeds**0.5 if self.seeds > 1 else self.noise
 
 
 def every(query: dict, at: dict | None = None, scale: float = 100) -> list[Found]:
-    """What a study at full scale has on a query, from records that hold its `where` and `at`, values times `scale`.
+    """What a study's full-scale records that hold `where` and `at` have on a query, values times `scale`.
 
-    The configuration comes first that is best on validation images. Raises ValueError where only test images could choose.
+    The best on validation images comes first. Raises ValueError where only test images could choose.
     """
     groups, metric = {}, query["metric"]
-    for record in _kept(folder := records.folder() / query["study"], folder.stat().st_mtime_ns if folder.exists() else 0):
+    files = (records.folder() / query["study"]).glob("*.json")
+    state = tuple((file.name, (now := file.stat()).st_ino, now.st_mtime_ns) for file in files)
+    for record in _kept(records.folder(), query["study"], state):
         if value_of(record, metric) is not None:
             groups.setdefault(json.dumps(record["config"], sort_keys=True), []).append(record)
-    spread = {key: found for key, group in groups.items() if (found := _found(group, metric, scale)).seeds > 1}
-    between = math.sqrt(fmean(found.sd**2 for found in spread.values())) if spread else 0.0
-    fitting = [group for group in groups.values()
-               if holds(group[0]["config"], query.get("where", {})) and holds(group[0]["config"], at or {})]
+    spread = [found.sd**2 for group in groups.values() if (found := _found(group, metric, scale)).seeds > 1]
+    between = math.sqrt(fmean(spread)) if spread else 0.0
+    fitting = [group for group in groups.values() if all(
+        holds(group[0]["config"], parts) for parts in (query.get("where", {}), at or {}))]
     judge = metric.replace("test_", "val_", 1)
     if len(fitting) > 1 and any(value_of(record, judge) is None for group in fitting for record in group):
-        raise ValueError(f"{len(fitting)} configurations of {query['study']} fit {query}, and no validation images choose")
+        raise ValueError(f"{len(fitting)} configurations fit {query}, and no validation images choose")
     if len(fitting) > 1:
         fitting.sort(key=lambda group: _found(group, judge, scale).mean, reverse=not query.get("lower"))
     return [_found(group, metric, scale, between) for group in fitting]
 
 
 @lru_cache(maxsize=64)
-def _kept(folder: Path, changed: int) -> list[dict]:
-    return records.load(folder.name, "full")
+def _kept(folder: Path, study: str, state: tuple) -> list[dict]:
+    """The records at full scale, read again when a file has changed."""
+    return records.load(study, "full")
 
 
 def ask(query: dict, at: dict | None = None, scale: float = 100) -> Found | None:
@@ -143,19 +144,13 @@ def _found(kept: list[dict], metric: str, scale: float, between: float = 0.0) ->
     if isinstance(first := next(iter(values.values())), list):
         values = dict(enumerate(first))
     values = {seed: scale * value for seed, value in values.items()}
-    share, images = values[min(values)] / scale, _judged(kept[0], metric)
-    counting = scale * math.sqrt(share * (1 - share) / images) if images and 0 <= share <= 1 else 0.0
-    return Found(values, kept[0], math.hypot(counting, between) or math.nan, kept[0]["config"].get("exact", False))
-
-
-def _judged(record: dict, metric: str) -> int:
-    """How many images an accuracy is the mean of; 0 for what is no accuracy on images."""
-    name, *rest = metric.split()
-    if not name.startswith(("val_", "test_")) or rest == ["curve"]:
-        return 0
-    counted = record["history"].get("confusion", {}).get(name)
-    images = sum(map(sum, counted)) if counted else record["config"].get("validation_images", 10_000)
-    return images * len(rest[-1]) // 10 if rest else images
+    name, *digits = metric.split()
+    images = kept[0]["config"].get("validation_images", 10_000) if name.startswith("val_") else 10_000
+    images, share = images * len(digits[-1]) // 10 if digits else images, values[min(values)] / scale
+    counted = name.startswith(("val_", "test_")) and 0 <= share <= 1
+    counting = scale * math.sqrt(share * (1 - share) / images) if counted else 0.0
+    noise = math.hypot(counting, between) or math.nan
+    return Found(values, kept[0], noise, kept[0]["config"].get("exact", False))
 
 
 def difference(one: Found, other: Found) -> Found:
@@ -178,7 +173,8 @@ def interval(one: Found, other: Found) -> tuple[float, float] | None:
         gap, error, freedom = paired.mean, paired.error, paired.seeds - 1
     elif min(one.seeds, other.seeds) >= SEEDS:
         a, b = one.error**2, other.error**2
-        error, freedom = math.sqrt(a + b), (a + b) ** 2 / ((a**2 / (one.seeds - 1) + b**2 / (other.seeds - 1)) or 1)
+        error = math.sqrt(a + b)
+        freedom = error**4 / ((a**2 / (one.seeds - 1) + b**2 / (other.seeds - 1)) or 1)
     else:
         return None
     reach = float(stats.t.ppf(0.975, max(freedom, 1))) * error

@@ -71,13 +71,18 @@ class Judge:
     def __init__(self, root: Path):
         self.root, self.kept = root, {}
         text = tomllib.loads((root / "evidence" / "claims.toml").read_text("utf8"))
-        self.entries = [document.get("protocols", {}).get(entry.get("protocol"), {}) | entry
-                        for document in text.values() for entry in document["claims"]]
+        self.entries = [
+            document.get("protocols", {}).get(entry.get("protocol"), {}) | entry
+            for document in text.values()
+            for entry in document["claims"]
+        ]
 
     def study(self, name: str) -> list[dict]:
         if name not in self.kept:
             files = sorted((self.root / "results" / name).glob("*.json"))
-            self.kept[name] = [r for r in (json.loads(f.read_text("utf8")) for f in files) if r["profile"] == "full"]
+            self.kept[name] = [
+                r for r in (json.loads(f.read_text("utf8")) for f in files) if r["profile"] == "full"
+            ]
         return self.kept[name]
 
     def answers(self, query: dict, at: dict, entry: dict) -> list[tuple[dict, dict]]:
@@ -85,7 +90,11 @@ class Judge:
         groups = defaultdict(list)
         for record in self.study(query["study"]):
             config = record["config"]
-            if contains(config, query.get("where", {})) and contains(config, at) and read(record, query["metric"]) is not None:
+            if (
+                contains(config, query.get("where", {}))
+                and contains(config, at)
+                and read(record, query["metric"]) is not None
+            ):
                 groups[json.dumps(config, sort_keys=True)].append(record)
         times = 100 if entry.get("unit", "%") == "%" else 1
         found = []
@@ -113,8 +122,11 @@ class Judge:
         else:
             return "open"
         best = [table[0] for table in tables]
-        smaller = any(path[-1] in SIZE and not contains(dig(config, path), value)
-                      for config, _ in best for path, value in flat(at).items())
+        smaller = any(
+            path[-1] in SIZE and not contains(dig(config, path), value)
+            for config, _ in best
+            for path, value in flat(at).items()
+        )
         if "paper" in entry:
             return self.number(entry, best, smaller)
         if "vary" in entry:
@@ -139,7 +151,10 @@ class Judge:
         how, within, lower = entry.get("holds", "order"), entry.get("within", 0.0), entry.get("lower", False)
         sides = best
         if how == "gap":
-            sides = [(a[0], {s: a[1][s] - b[1][s] for s in a[1] if s in b[1]}) for a, b in zip(best[::2], best[1::2])]
+            sides = [
+                (a[0], {s: a[1][s] - b[1][s] for s in a[1] if s in b[1]})
+                for a, b in zip(best[::2], best[1::2])
+            ]
         if how == "above":
             pairs = [(one, (one[0], dict.fromkeys(one[1], within))) for one in best]
         elif how == "pairs":
@@ -151,10 +166,12 @@ class Judge:
         extra = [(sides[0], sides[-1])] if how == "order" else []
         ranges = [between(*(pair[::-1] if lower else pair)) for pair in pairs + extra]
         no = {"same": lambda a, b: a > within or b < -within}.get(how, lambda a, b: b < 0)
-        yes = {"same": lambda a, b: a >= -within and b <= within, "at least": lambda a, b: a >= -within}.get(how, lambda a, b: a > 0)
+        yes = {"same": lambda a, b: a >= -within and b <= within, "at least": lambda a, b: a >= -within}.get(
+            how, lambda a, b: a > 0
+        )
         if any(r and no(*r) for r in ranges):
             return "contradicted"
-        return "supported" if all(r and yes(*r) for r in ranges[:len(pairs)]) else "undecided"
+        return "supported" if all(r and yes(*r) for r in ranges[: len(pairs)]) else "undecided"
 
     def peaks(self, entry, tables) -> str:
         path = entry["vary"].split(".")
@@ -174,7 +191,9 @@ class Judge:
             return wins(maps[i], tops[i], tops[j]) and wins(maps[j], tops[j], tops[i])
 
         numbers = range(len(tops))
-        same = len(set(tops)) == 1 and all(wins(home, tops[0], other) for home in maps for other in home if other != tops[0])
+        same = len(set(tops)) == 1 and all(
+            wins(home, tops[0], other) for home in maps for other in home if other != tops[0]
+        )
         differ = any(apart(i, j) for i in numbers for j in numbers if i < j)
         if entry["holds"] == "higher peak":
             yes = all(apart(0, j) and tops[0] > tops[j] for j in numbers[1:])
