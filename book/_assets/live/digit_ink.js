@@ -2,7 +2,7 @@
 // middle (LeCun et al. 1998). A stroke is a list of points [x, y] on a pad from 0 to 1; pixel i has its centre at i.
 
 export const SIDE = 28;
-const BOX = 20, MIDDLE = 14, RADIUS = 1.3, EDGE = 0.5; // half a pen's width and the blur at its border, measured on MNIST
+const BOX = 20, MIDDLE = 14, RADIUS = 1.4, EDGE = 0.5; // half a pen's width, and the blur at its border: as much ink as MNIST has
 const SMALLEST = 0.06; // of the pad: what is smaller than that, a dot, is not blown up
 
 /** A drawing alone: `{image, place}`; pixel = place.scale · point + [place.x, place.y].

@@ -12,7 +12,7 @@ import { TURNS } from "./digit_turns.js";
 
 const UNMOVED = { right: 0, down: 0, degrees: 0 };
 
-async function mountDraw(element, { network: first }) {
+async function mountDigit(element, { network: first }) {
   await loadScript("shelf");
   const { networks, digits } = globalThis.liveShelf;
   const judge = startJudge(), loaded = new Map();
@@ -23,9 +23,9 @@ async function mountDraw(element, { network: first }) {
   const big = el("output", { class: "digit-big", "aria-hidden": "true" }), words = el("p", { class: "digit-words", role: "status" });
   const about = el("p", { class: "digit-about" }), exit = el("p", { class: "digit-exit" }), time = el("p", { class: "digit-time" });
   const history = el("ol", { class: "digit-history" }), hint = el("p", { class: "digit-hint" });
-  const verdict = verdictTable(), sliders = foolingSliders(state, refresh), maps = mapChoice(showMap);
+  const verdict = verdictTable(), sliders = foolingSliders(state, settle), maps = mapChoice(showMap);
   const images = testImages(digits, (image) => show([], image)), failed = el("div");
-  const choice = el("select", { onchange: () => choose(choice.value) },
+  const choice = el("select", { class: "digit-network", onchange: () => choose(choice.value) },
     ...networks.map(({ name, title, megabytes }) => el("option", { value: name }, `${title} (${megabytes} MB)`)));
 
   const button = (text, onclick) => el("button", { type: "button", onclick }, text);
@@ -48,8 +48,7 @@ async function mountDraw(element, { network: first }) {
 
   function changed(done) {
     state.example = false;
-    refresh();
-    if (done) tellHistory();
+    if (done) settle(); else refresh();
   }
 
   function show(strokes, picture = null) {
@@ -85,14 +84,16 @@ async function mountDraw(element, { network: first }) {
   };
   const blank = () => !pad.strokes.length && !pad.picture;
 
+  /** Ask about what is on the pad, and show the answer. False when something newer came in between. */
   async function refresh() {
     const { image, place } = picture(pad.strokes);
     paintGrey(seen, image, SIDE);
     hint.textContent = state.example ? "An example. Draw a digit of your own." : blank() ? "Draw a digit, or take one below." : "";
-    if (!state.network) return;
-    const { name, strength, network } = state;
+    if (!state.network) return false;
+    const { name, strength, network } = state, question = state.question = {};
+    verdict.table.setAttribute("aria-busy", "true");
     const answer = blank() ? null : await ask(name, image, strength);
-    if (answer === undefined || name !== state.name || (answer && blank())) return;
+    if (answer === undefined || name !== state.name || (answer && blank())) return false;
     Object.assign(state, { answer, place });
     verdict.show(network, answer);
     big.textContent = answer ? ranking(answer.scores)[0] : "";
@@ -100,6 +101,14 @@ async function mountDraw(element, { network: first }) {
     time.textContent = answer ? `Computed here in ${Math.max(1, Math.round(answer.milliseconds))} ms.` : "";
     showExit();
     showMap();
+    if (state.question !== question) return false; // an answer to less than is drawn by now: shown, but not the last word
+    verdict.table.setAttribute("aria-busy", "false");
+    return true;
+  }
+
+  /** The same for what will stay for a while, and what was said after each stroke. */
+  async function settle() {
+    if (await refresh()) tellHistory();
   }
 
   /** An answer; undefined when a newer question overtook this one, or when it failed, which is said. */
@@ -168,8 +177,7 @@ async function mountDraw(element, { network: first }) {
     about.textContent = describe(state.network);
     sliders.fit(state.network);
     maps.fit(state.network);
-    await refresh();
-    tellHistory();
+    await settle();
   }
 
   onTheme(showMap);
@@ -188,4 +196,4 @@ function describe({ layers, about }) {
 }
 
 if (inWorker) serve();
-mountAll("draw", mountDraw);
+mountAll("digit", mountDigit);
