@@ -20,13 +20,14 @@ import time
 import torch
 from torch.nn.functional import layer_norm, softplus
 
-from fftools import data, measure
+from fftools import data
 from fftools.blocks import cnn
 from fftools.data import to_float
+from fftools.extras import measure
+from fftools.fast.precision import precision_context, resolve_precision
 from fftools.fit import fit
-from fftools.forward_forward import ForwardForward
 from fftools.labels import Fourier, random_wrong
-from fftools.readout import precision_context, resolve_precision
+from fftools.rules.forward_forward import ForwardForward
 
 BATCH, LR = 50, 5e-4
 

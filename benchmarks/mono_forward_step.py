@@ -22,12 +22,13 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from fftools import data, measure
+from fftools import data
 from fftools.blocks import cnn, mlp
 from fftools.data import Split
+from fftools.extras import measure
+from fftools.fast.precision import resolve_precision
 from fftools.fit import fit
-from fftools.mono_forward import MonoForward
-from fftools.readout import resolve_precision
+from fftools.rules.mono_forward import MonoForward
 
 LR, WIDTHS, FILTERS = 1e-3, [784, 1000, 1000], [3, 64, 128, 256, 512]
 NETWORKS = {"mlp": lambda: mlp(WIDTHS, bias=False),

@@ -14,11 +14,13 @@ import time
 
 import torch
 
-from fftools import data, measure
-from fftools.configs import race
+from evidence.build import build
+from evidence.studies.mono_forward import race
+from fftools import data
+from fftools.extras import measure
+from fftools.fast.precision import resolve_precision
 from fftools.fit import fit
-from fftools.readout import accuracy, resolve_precision
-from fftools.recipes import build
+from fftools.readout import accuracy
 
 NETWORKS = {"mlp": dict(dataset="mnist"),
             "cnn": dict(dataset="cifar10", convolutional=True, standardise=True, shift=2, flip=True)}

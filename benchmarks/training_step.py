@@ -28,13 +28,14 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import MNIST
 from torchvision.transforms import ToTensor
 
-from fftools import data, measure
+from fftools import data
 from fftools.blocks import mlp
 from fftools.data import DataError, Split
+from fftools.extras import measure
+from fftools.fast.precision import precision_context, resolve_precision
 from fftools.fit import fit
-from fftools.forward_forward import ForwardForward
 from fftools.labels import Pixels
-from fftools.readout import precision_context, resolve_precision
+from fftools.rules.forward_forward import ForwardForward
 
 WIDTHS, BATCH, LR = [784, 1000, 1000, 1000], 100, 1e-3
 

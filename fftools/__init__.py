@@ -1,10 +1,3 @@
-"""Helpers behind the course: data, labels, blocks, learning rules, training, read-outs, records, plots."""
-
-from importlib import import_module
+"""What the course is made of: data, labels, blocks, learning rules, the loop that trains them, read-outs, plots."""
 
 __version__ = "0.1.0"
-
-
-def load_checkpoint(name: str):
-    """A trained network from the shelf: see `fftools.shelf.load`, which is imported only when it is asked for."""
-    return import_module("fftools.shelf").load(name)

@@ -1,92 +1,27 @@
-"""Command line: `python -m fftools data mnist`, `… study list | status | run NAME | show NAME`, `… claims [--write]`."""
+"""Command line: `python -m fftools data mnist` downloads datasets and checks them."""
 
 import argparse
-import json
-import re
 import sys
-from pathlib import Path
 
-from fftools import claims, cluster, data, pages, records, studies
+from fftools import data
 
 
 def main() -> int:
-    """Run one command; 1 and a message on stderr when it fails for a reason the user can mend."""
+    """Run the command; 1 and a message on stderr when it fails for a reason the user can mend."""
     parser = argparse.ArgumentParser(prog="fftools", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     get = commands.add_parser("data", help="download datasets and check them")
     get.add_argument("names", nargs="+", choices=data.NAMES)
-    study = commands.add_parser("study", help="named grids of runs").add_subparsers(dest="action", required=True)
-    study.add_parser("list", help="the studies and how many of their runs are recorded")
-    study.add_parser("status", help="runs done and missing, by study and profile")
-    for action in ("run", "show"):
-        sub = study.add_parser(action)
-        sub.add_argument("name", choices=studies.STUDIES)
-        sub.add_argument("--profile", choices=("quick", "full"), default="quick")
-    make = study.choices["run"]
-    make.add_argument("--seeds", type=int, default=1)
-    make.add_argument("--workers", type=int, default=1, help="runs at a time, sharing the cores or the GPU")
-    make.add_argument("--budget", type=float, metavar="SECONDS", help="stop at the end of an epoch, after so many seconds")
-    make.add_argument("--ray", nargs="?", const="local", metavar="ADDRESS", help="spread the runs over a Ray cluster")
-    make.add_argument("--gpus", type=float, default=0.0, help="share of a GPU for each run on Ray: 0.25 puts four on a card")
-    claim = commands.add_parser("claims", help="what the papers report beside what we measured")
-    claim.add_argument("--write", action="store_true", help="into README.md, book/reproduced.md and results/verdicts.json")
     arguments = parser.parse_args()
     try:
-        {"data": _data, "study": _study, "claims": _claims}[arguments.command](arguments)
-    except (data.DataError, OSError, ValueError) as error:
+        for name in arguments.names:
+            found = data.load(name, "cpu")
+            counts = " + ".join(str(len(part)) for part in (found.train, found.validation, found.test))
+            print(f"{name}: {counts} examples under {data.folder()}")
+    except (data.DataError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
-
-
-def _data(arguments) -> None:
-    for name in arguments.names:
-        found = data.load(name, "cpu")
-        print(f"{name}: {len(found.train)} + {len(found.validation)} + {len(found.test)} examples under {data.folder()}")
-
-
-def _study(arguments) -> None:
-    if arguments.action == "list":
-        for name, study in studies.STUDIES.items():
-            print(f"{name:24} {len(records.load(name)):3} records  {study.about}")
-        return
-    if arguments.action == "status":
-        print(studies.status().to_string(index=False))
-        return
-    if arguments.action == "run":
-        if (arguments.ray and arguments.workers > 1) or (arguments.gpus and not arguments.ray):
-            raise ValueError("--workers is for one machine and --gpus for Ray: got "
-                             f"--workers {arguments.workers}, --gpus {arguments.gpus:g}, --ray {arguments.ray or 'not'}")
-        common = arguments.name, arguments.profile, arguments.seeds
-        if arguments.ray:
-            counts = cluster.run_study(*common, arguments.ray, arguments.gpus, arguments.budget)
-        else:
-            counts = studies.run_study(*common, arguments.workers, arguments.budget)
-        print(", ".join(f"{count} {end}" for end, count in counts.items()), file=sys.stderr)
-    print(records.table(arguments.name, arguments.profile).to_string())
-
-
-def _claims(arguments) -> None:
-    if not arguments.write:
-        print(pages.all_claims())
-        return
-    root = records.folder().parent
-    kept = root / "results" / "verdicts.json"
-    before = json.loads(kept.read_text()) if kept.exists() else {}
-    if worse := claims.worse(before):
-        raise ValueError("\n".join(["these verdicts got worse; if that is right, edit results/verdicts.json by hand:", *worse]))
-    for name, table in (("README.md", pages.front_claims()), ("book/reproduced.md", pages.all_claims())):
-        _replace(root / name, table)
-    records.write_json(kept, {claim.id: claim.verdict() for claim in claims.load()})
-
-
-def _replace(path: Path, table: str) -> None:
-    """Put a table between the lines <!-- claims --> and <!-- /claims --> of a file."""
-    block = re.compile(r"(<!-- claims -->\n).*(\n<!-- /claims -->)", re.DOTALL)
-    text = path.read_text("utf8")
-    if not block.search(text):
-        raise ValueError(f"{path} has no lines <!-- claims --> and <!-- /claims -->")
-    records.write(path, block.sub(lambda found: found[1] + table + found[2], text))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from fftools import checkpoints
-from fftools.data import Split, to_float
-from fftools.forward_forward import ForwardForward
+from fftools.data.split import Split, to_float
+from fftools.fast.memory import keep_freed_memory
+from fftools.fast.precision import resolve_precision
+from fftools.fast.step import OPTIMIZERS, Step, make_optimizer, set_lr
 from fftools.learner import Learner
-from fftools.readout import accuracy, discrimination, resolve_precision
-from fftools.step import OPTIMIZERS, Step, keep_freed_memory, make_optimizer, set_lr
+from fftools.readout import accuracy, discrimination
+from fftools.resume import load_state, save_state
+from fftools.rules.forward_forward import ForwardForward
 
 
 class TrainingError(RuntimeError):
@@ -22,7 +24,7 @@ class TrainingError(RuntimeError):
 
 
 class OutOfTime(RuntimeError):
-    """The next epoch would not end before the deadline; the state is saved, if a checkpoint was asked for."""
+    """The next epoch would not end before the deadline; the state is saved, if `resume` names a file."""
 
 
 @dataclass
@@ -41,8 +43,8 @@ class History:
 
 def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: float, optimizer: str = "adam",
         seed: int = 0, shift: int = 0, flip: bool = False, cooldown: bool = True, precision: str = "auto",
-        validation: Split | None = None, validate_every: int = 1, checkpoint: Path | str | None = None,
-        checkpoint_seconds: float = 30.0, deadline: float | None = None,
+        validation: Split | None = None, validate_every: int = 1, resume: Path | str | None = None,
+        resume_seconds: float = 30.0, deadline: float | None = None,
         on_epoch: Callable[[int, Learner], None] | None = None, progress: str | None = None) -> History:
     """Train `learner` in place and return what happened.
 
@@ -54,13 +56,13 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
     shift, flip     random shift of the training images, in pixels, and whether half of them are mirrored left to right
     precision       "bf16", "float32", or "auto": bf16 where the hardware multiplies in it
     validation      every `validate_every` epochs and after the last: accuracy of `learner.scores`, FF blocks' discrimination
-    checkpoint      file to save to (at most every `checkpoint_seconds`) and to resume from; removed by nobody
+    resume          file to save to (at most every `resume_seconds`) and to resume from; removed by nobody
     deadline        seconds since the epoch, as `time.time` counts them; one epoch is made in any case
     on_epoch        called with the number of finished epochs and the learner, before the first (of a resumed run: the next)
                     and after each epoch
     progress        a name for the progress bar; None shows none
 
-    Raises ValueError for arguments that make no sense or a checkpoint of another run, TrainingError when a loss
+    Raises ValueError for arguments that make no sense or the state of another run, TrainingError when a loss
     is not finite any more or a block has fallen silent, OutOfTime before an epoch that would overrun `deadline`.
     """
     if epochs < 1 or not lr > 0 or shift < 0 or validate_every < 1:
@@ -82,7 +84,7 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
         optimizer = make_optimizer(optimizer, learner, lr, device)
         order = torch.Generator().manual_seed(seed)
         history, step = History(precision=precision), Step(learner, optimizer, precision, device)
-        done = _resume(checkpoints.load(checkpoint, settings), checkpoint, learner, optimizer, order, history)
+        done = _resume(load_state(resume, settings), resume, learner, optimizer, order, history)
         if on_epoch and done < epochs:
             on_epoch(done, learner)
         saved = time.monotonic()
@@ -104,8 +106,8 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
             if on_epoch:
                 on_epoch(epoch + 1, learner)
             late = deadline is not None and not last and time.time() + time.monotonic() - started > deadline
-            if checkpoint and (last or late or time.monotonic() - saved >= checkpoint_seconds):
-                checkpoints.save(checkpoint, settings, learner=learner.state_dict(), optimizer=optimizer.state_dict(),
+            if resume and (last or late or time.monotonic() - saved >= resume_seconds):
+                save_state(resume, settings, learner=learner.state_dict(), optimizer=optimizer.state_dict(),
                                  order=order.get_state(), history=history.to_dict())
                 saved = time.monotonic()
             if late:
@@ -141,7 +143,7 @@ def _check(learner: Learner, losses: list[float], images: Tensor, epoch: int, lr
 
 
 def _resume(state: dict | None, path, learner: Learner, optimizer, order: torch.Generator, history: History) -> int:
-    """Epochs that are done already: 0 without a checkpoint."""
+    """Epochs that are done already: 0 without a saved state."""
     if state is None:
         return 0
     rates = [group["lr"] for group in optimizer.param_groups]
@@ -149,7 +151,7 @@ def _resume(state: dict | None, path, learner: Learner, optimizer, order: torch.
         learner.load_state_dict(state["learner"])
         optimizer.load_state_dict(state["optimizer"])
     except (RuntimeError, ValueError) as error:
-        raise ValueError(f"checkpoint {path} belongs to another network: {error}") from error
+        raise ValueError(f"{path} is the state of another network: {error}") from error
     for group, rate in zip(optimizer.param_groups, rates):
         group["lr"] = rate  # on the device, where a captured graph reads it; the file's is on the CPU
     order.set_state(state["order"])

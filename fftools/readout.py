@@ -6,9 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fftools.data import Split, to_float
-from fftools.forward_forward import ForwardForward
+from fftools.data.split import Split, to_float
+from fftools.fast.precision import precision_context, resolve_precision
 from fftools.learner import Learner
+from fftools.rules.forward_forward import ForwardForward
 
 Scores = Callable[[Tensor], Tensor]  # float images (N, C, H, W) -> (N, classes)
 
@@ -55,33 +56,6 @@ def discrimination(learner: ForwardForward, split: Split, batch_size: int = 1000
     return (sum(found) / len(split)).tolist()
 
 
-@torch.no_grad()
-def goodness(learner: ForwardForward, images: Tensor, candidates: int, propose: Scores, least: float = 0.0) -> Tensor:
-    """`learner.scores` for the labels worth asking about, −∞ for the others: goodness at a fraction of its passes.
-
-    candidates   at most so many labels are asked about, the highest of `propose`; with all of them this is `learner.scores`
-    propose      cheap scores, such as those of a `LinearReadout`
-    least        labels to which softmax(`propose`) gives a smaller share are not asked about (the highest always is)
-
-    `(N, classes)` float32. A candidate without rivals is the answer unasked: +∞. So the cost in passes is that of `propose`
-    and, over the images with two candidates or more, their mean number. Raises ValueError for numbers out of range.
-    """
-    logits, classes = propose(images).float(), learner.label.classes
-    if not 1 <= candidates <= classes or not 0 <= least <= 1 or logits.shape[1] != classes:
-        raise ValueError(f"need 1 to {classes} candidates, one proposed score for each label and least between 0 and 1; "
-                         f"got {candidates} candidates, {logits.shape[1]} scores, least={least}")
-    labels = logits.topk(candidates, 1).indices
-    asked = logits.softmax(1).gather(1, labels) >= least
-    asked[:, 0] = True
-    alone = asked.sum(1) == 1
-    found = torch.full_like(logits, -torch.inf)
-    found[alone, labels[alone, 0]] = torch.inf
-    for column, ask in zip(labels.T, (asked & ~alone[:, None]).T):
-        if ask.any():
-            found[ask, column[ask]] = learner.judge(images[ask], column[ask])
-    return found
-
-
 class LinearReadout(Learner):
     """Softmax regression on a frozen network's features (Hinton 2022; FF-CNN Section 2.3), for FF those of the neutral label.
 
@@ -104,25 +78,3 @@ class LinearReadout(Learner):
     def activations(self, inputs: Tensor) -> list[Tensor]:
         """See `Learner`."""
         return self.learner.activations(inputs)
-
-
-def resolve_precision(precision: str, device: torch.device) -> str:
-    """"float32" or "bf16"; "auto" asks the hardware whether it multiplies matrices in bf16."""
-    if precision not in ("auto", "float32", "bf16"):
-        raise ValueError(f'precision must be "auto", "float32" or "bf16"; got {precision!r}')
-    if precision != "auto":
-        return precision
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "float32"
-    if device.type == "cpu":
-        able = torch.cpu.get_capabilities()
-        return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") or able.get("amx_tile") else "float32"
-    return "float32"
-
-
-def precision_context(precision: str, device: torch.device):
-    """Autocast for "bf16", none for "float32".
-
-    Without its cache: a low-precision copy of a weight that outlives an optimizer step would train nothing.
-    """
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False)

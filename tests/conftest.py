@@ -9,8 +9,8 @@ import torch
 from fftools import data
 from fftools.blocks import mlp
 from fftools.data import Dataset, Split
-from fftools.forward_forward import ForwardForward
 from fftools.labels import Pixels
+from fftools.rules.forward_forward import ForwardForward
 
 torch.set_num_threads(1)  # networks this small gain nothing from a second thread, and lose much on a busy machine
 

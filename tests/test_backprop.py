@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from fftools import measure
-from fftools.backprop import Backprop
 from fftools.blocks import cnn, mlp
+from fftools.extras import measure
 from fftools.fit import fit
 from fftools.readout import accuracy
+from fftools.rules.backprop import Backprop
 
 
 @pytest.fixture

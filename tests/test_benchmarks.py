@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from evidence import records, timing
+
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -43,8 +45,8 @@ def test_it_runs_and_prints_what_a_reader_needs(bench, monkeypatch, capsys):
 def test_it_refuses_to_compare_different_rules(bench):
     from fftools.blocks import mlp
     from fftools.data import Split
-    from fftools.forward_forward import ForwardForward
     from fftools.labels import Pixels
+    from fftools.rules.forward_forward import ForwardForward
 
     train = Split(torch.randint(256, (100, 1, 28, 28)).to(torch.uint8), torch.randint(10, (100,)))
     for threshold, same in [(None, True), (1.0, False)]:
@@ -76,8 +78,8 @@ def test_the_cnns_step_is_measured_against_the_same_rule(monkeypatch, capsys, di
 
 def test_the_cnns_benchmark_refuses_another_rule(digits):
     from fftools.blocks import cnn
-    from fftools.forward_forward import ForwardForward
     from fftools.labels import Fourier
+    from fftools.rules.forward_forward import ForwardForward
 
     module, images, labels = load("ff_cnn_step"), digits.train[:8].floats(), digits.train[:8].labels
     learner = ForwardForward(cnn(1, [4, 4, 4], 5), Fourier(), norm="layer", first_loss=1)
@@ -124,14 +126,11 @@ def test_the_time_to_an_accuracy_is_that_of_trained_networks(monkeypatch, capsys
 
 
 def test_what_learning_costs_is_recorded_for_every_way(monkeypatch, capsys, tmp_path):
-    from fftools import records
-
-    module = load("learning_costs")
     monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(tmp_path))
-    monkeypatch.setattr(module, "NETWORKS", {"mnist": ((1, 4, 4), [16, 8, 6], (16,))})
-    monkeypatch.setattr(module.torch, "compile", lambda function: function)  # no compiler, no minutes
+    monkeypatch.setattr(timing, "NETWORKS", {"mnist": ((1, 4, 4), [16, 8, 6], (16,))})
+    monkeypatch.setattr(timing.torch, "compile", lambda function: function)  # no compiler, no minutes
     monkeypatch.setattr(sys, "argv", ["learning_costs.py", "--repeats", "3", "--device", "cpu"])
-    module.main()
+    load("learning_costs").main()
     kept = {(r["config"]["rule"], r["config"]["way"]): r for r in records.load("learning-costs", "full")}
     assert set(kept) == {("mf", "eager"), ("bp", "eager"), ("mf", "compiled"), ("bp", "compiled"), ("mf", "pipelined")}
     for record in kept.values():
@@ -140,11 +139,10 @@ def test_what_learning_costs_is_recorded_for_every_way(monkeypatch, capsys, tmp_
 
 
 def test_the_compiled_step_of_learning_costs_is_the_same_step(monkeypatch):
-    module = load("learning_costs")
-    monkeypatch.setattr(module.torch, "compile", lambda function: function)
-    split = module.random_split((1, 4, 4), 16, torch.device("cpu"))
-    for rule in module.RULES:
-        learners = [module.build(rule, [16, 8, 6], split) for _ in range(2)]
+    monkeypatch.setattr(timing.torch, "compile", lambda function: function)
+    split = timing.random_split((1, 4, 4), 16, torch.device("cpu"))
+    for rule in timing.RULES:
+        learners = [timing.build(rule, [16, 8, 6], split) for _ in range(2)]
         for learner, way in zip(learners, ("eager", "compiled")):
-            module.step_of(learner, way, torch.device("cpu"))(split.floats(), split.labels)
+            timing.step_of(learner, way, torch.device("cpu"))(split.floats(), split.labels)
         assert all(torch.equal(a, b) for a, b in zip(*(learner.parameters() for learner in learners), strict=True))

@@ -4,8 +4,18 @@ import pytest
 import torch
 from torch import nn
 
-from fftools import blocks
-from fftools.blocks import NORMS, Standardise, cnn, fan_out_weights, layer_norm, mlp, place_norm, rms_norm, unit_length
+from fftools.blocks import (
+    NORMS,
+    Standardise,
+    cnn,
+    fan_out_weights,
+    layer_norm,
+    mlp,
+    place_norm,
+    rms_norm,
+    unit_length,
+)
+from fftools.fast import convolution
 
 
 def test_mlp_has_the_asked_widths():
@@ -110,8 +120,8 @@ def test_fan_out_weights_have_the_named_spread():
 @pytest.mark.parametrize("kernel, stride, padding", [(3, 1, "same"), (5, 2, "same"), (3, 1, "valid")])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_small_maps_in_bf16_give_the_convolution_and_its_gradients(kernel, stride, padding, layout, monkeypatch):
-    apply, calls = blocks._Product.apply, []
-    monkeypatch.setattr(blocks._Product, "apply", lambda *given: calls.append(given) or apply(*given))
+    apply, calls = convolution._Product.apply, []
+    monkeypatch.setattr(convolution._Product, "apply", lambda *given: calls.append(given) or apply(*given))
     torch.manual_seed(0)
     layer = cnn(4, [6], kernel, padding, stride=stride)[0][0]
     x = torch.randn(5, 4, 8, 6).contiguous(memory_format=layout).requires_grad_()
@@ -128,7 +138,7 @@ def test_small_maps_in_bf16_give_the_convolution_and_its_gradients(kernel, strid
 
 
 def test_large_maps_are_convolved_as_always(monkeypatch):
-    monkeypatch.setattr(blocks._Product, "apply", None)
+    monkeypatch.setattr(convolution._Product, "apply", None)
     layer, x = cnn(4, [6], 3, "same")[0][0], torch.randn(2, 4, 9, 8)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(layer(x), torch.nn.functional.conv2d(x, layer.weight, layer.bias, padding=1))

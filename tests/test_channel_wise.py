@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as F
 from helpers import weights
 
+from evidence.build import answers, build
+from evidence.studies.beyond import beyond, strided
 from fftools.blocks import cnn, layer_norm, mlp
-from fftools.channel_wise import ChannelWise
-from fftools.configs import beyond, strided
 from fftools.fit import fit
 from fftools.readout import LinearReadout, accuracy
-from fftools.recipes import answers, build
+from fftools.rules.channel_wise import ChannelWise
 
 
 def dense(widths=(64, 20, 12), **options) -> ChannelWise:

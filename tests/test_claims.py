@@ -7,8 +7,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from fftools import claims, pages, recipes, records, studies
-from fftools.claims import VERDICTS, Claim
+from evidence import claims, pages, records
+from evidence.claims import VERDICTS, Claim
+from evidence.query import ask, holds
+from evidence.studies import STUDIES
 
 ROOT = Path(__file__).resolve().parent.parent
 PROSE = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "book").glob("*.md"), ROOT / "README.md"]
@@ -151,9 +153,9 @@ def test_where_the_best_value_lies(save):
 
 def test_noise_comes_from_the_seeds_or_from_the_images(save):
     save({"val_goodness": 0.90}, validation_images=1_000, widths=[784, 1])
-    assert claims.ask(query("val_goodness"), "full").error == pytest.approx(100 * (0.9 * 0.1 / 1_000) ** 0.5)
+    assert ask(query("val_goodness"), "full").error == pytest.approx(100 * (0.9 * 0.1 / 1_000) ** 0.5)
     save({"val_goodness": 0.92}, seed=1, validation_images=1_000, widths=[784, 1])
-    found = claims.ask(query("val_goodness"), "full")
+    found = ask(query("val_goodness"), "full")
     assert found.seeds == 2 and found.sd == pytest.approx(2**0.5) and found.error == pytest.approx(1.0)
 
 
@@ -162,11 +164,10 @@ def test_metrics_that_lie_in_the_history(save):
     history = {"discrimination": [[5, [9.0, 0.5], [8.0, 0.6], [7.0, 0.7]], [10, [6.0, 0.8], [5.0, 0.9], [4.0, 1.0]]],
                "confusion": {"test_goodness": half_of_the_fours}}
     save({"test_goodness": 0.9}, history=history)
-    assert claims.ask(query("discrimination 2 first"), "full").mean == pytest.approx(60)
-    assert claims.ask(query("discrimination 3 last"), "full").mean == pytest.approx(100)
-    assert claims.ask(query("test_goodness of 14"), "full").mean == pytest.approx(75), "digit 1 always, 4 every second time"
-    assert claims.ask(query("val_goodness of 1"), "full") is None
-    assert claims.WATCHED == recipes.WATCHED
+    assert ask(query("discrimination 2 first"), "full").mean == pytest.approx(60)
+    assert ask(query("discrimination 3 last"), "full").mean == pytest.approx(100)
+    assert ask(query("test_goodness of 14"), "full").mean == pytest.approx(75), "digit 1 always, 4 every second time"
+    assert ask(query("val_goodness of 1"), "full") is None
 
 
 # --- the project's own claims ------------------------------------------------------------------------------------
@@ -177,8 +178,8 @@ def test_every_query_asks_for_something_that_its_study_can_give():
     for entry in claims.load():
         for ours in entry.ours:
             for profile in ("quick", "full"):
-                grid = studies.STUDIES[ours["study"]].grid(profile)
-                assert any(records.holds(config, ours.get("where", {})) for config in grid), (entry.id, ours)
+                grid = STUDIES[ours["study"]].grid(profile)
+                assert any(holds(config, ours.get("where", {})) for config in grid), (entry.id, ours)
             asked += 1
     assert asked > 100
 

@@ -6,9 +6,12 @@ import sys
 
 import pytest
 
-from fftools import __main__, claims, data, pages, records, studies
-from fftools.configs import ff
-from fftools.grids import Study
+from evidence import __main__ as command
+from evidence import claims, pages, records, studies
+from evidence.studies import Study
+from evidence.studies.mlp import ff
+from fftools import __main__ as data_command
+from fftools import data
 
 TINY = ff(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0, splits=["validation"],
           train_images=200)
@@ -16,13 +19,13 @@ TINY = ff(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_e
 
 @pytest.fixture
 def call(monkeypatch, capsys, digits):
-    """Calls `python -m fftools` with these words; gives status, stdout and stderr."""
+    """Calls `python -m evidence`, or for data `python -m fftools`, with these words; gives status, stdout and stderr."""
     monkeypatch.setattr(studies, "STUDIES", {"tiny": Study("a question", (TINY,), quick={"lr": 2e-3})})
 
     def run(*words):
-        monkeypatch.setattr(sys, "argv", ["fftools", *words])
+        monkeypatch.setattr(sys, "argv", ["command", *words])
         try:
-            status = __main__.main()
+            status = (data_command if words[:1] == ("data",) else command).main()
         except SystemExit as stop:
             status = stop.code
         return status, *capsys.readouterr()
@@ -66,12 +69,12 @@ def test_a_broken_record_is_a_message_and_no_traceback(call):
                                    ("study", "run", "tiny", "--profile", "huge")])
 def test_wrong_words(call, words):
     status, _, err = call(*words)
-    assert status == 2 and "usage: fftools" in err
+    assert status == 2 and f"usage: {'fftools' if words[:1] == ('data',) else 'evidence'}" in err
 
 
 def test_a_study_goes_to_ray_by_one_flag(call, monkeypatch):
     asked = []
-    monkeypatch.setattr(__main__.cluster, "run_study", lambda *arguments: asked.append(arguments) or {"done": 0})
+    monkeypatch.setattr(command.run, "run_on_ray", lambda *arguments: asked.append(arguments) or {"done": 0})
     call("study", "run", "tiny", "--profile", "full", "--ray", "auto", "--gpus", "0.25", "--budget", "60")
     call("study", "run", "tiny", "--ray")
     assert asked == [("tiny", "full", 1, "auto", 0.25, 60.0), ("tiny", "quick", 1, "local", 0.0, None)]
@@ -91,8 +94,9 @@ def test_status_counts_what_is_recorded(call):
 
 
 def test_it_starts_as_a_module():
-    done = subprocess.run([sys.executable, "-m", "fftools", "data", "digits"], check=False, capture_output=True, text=True)
-    assert done.returncode == 0 and done.stdout.startswith("digits: 1297"), done.stderr
+    for words, said in (("fftools data digits", "digits: 1297"), ("evidence study list", "article ")):
+        done = subprocess.run([sys.executable, "-m", *words.split()], check=False, capture_output=True, text=True)
+        assert done.returncode == 0 and done.stdout.startswith(said), done.stderr
     assert data.NAMES[-1] == "digits"
 
 

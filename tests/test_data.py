@@ -11,8 +11,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fftools import data, sources
-from fftools.data import DataError, Split, random_shift
+from fftools import data
+from fftools.data import DataError, Split, pictures, random_shift
 
 # --- splits and batches ------------------------------------------------------------------------------------
 
@@ -181,7 +181,7 @@ def mnist_files(monkeypatch, tmp_path):
     raw.mkdir(parents=True)
     for name, array in parts.items():
         (raw / name).write_bytes(idx(array))
-        monkeypatch.setitem(sources.MD5, f"MNIST/raw/{name}", hashlib.md5(idx(array)).hexdigest())
+        monkeypatch.setitem(pictures.MD5, f"MNIST/raw/{name}", hashlib.md5(idx(array)).hexdigest())
     monkeypatch.setenv("FFTOOLS_DATA_DIR", str(tmp_path))
     return raw, parts
 
@@ -260,7 +260,7 @@ def test_a_host_that_never_answers_does_not_hold_anyone_up(monkeypatch, tmp_path
     monkeypatch.setenv("FFTOOLS_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(MNIST, "mirrors", [f"http://127.0.0.1:{host.getsockname()[1]}/"])
     monkeypatch.setenv("no_proxy", "127.0.0.1")  # the host is ours, whatever stands between us and others
-    monkeypatch.setattr(sources, "PATIENCE", 0.3)
+    monkeypatch.setattr(pictures, "PATIENCE", 0.3)
     started = time.monotonic()
     with pytest.raises(DataError) as error:
         data.load("mnist", "cpu")
@@ -365,7 +365,7 @@ def test_no_banner_when_the_data_are_there(mnist_files, capsys):
     ("cifar10", (3, 32, 32), (40_000, 10_000, 10_000), [6, 9, 9, 4, 1]),
 ])
 def test_real_datasets(name, shape, sizes, first):
-    held = (data.folder() / sources.subfolder(name)).rglob("*")
+    held = (data.folder() / pictures.subfolder(name)).rglob("*")
     if not any(path.is_file() for path in held):  # a download that failed, in a chapter's run, leaves empty folders
         pytest.skip(f"{name} is not in {data.folder()}")
     found = data.load(name, "cpu")

@@ -12,13 +12,13 @@ import pytest
 import torch
 from helpers import same, weights
 
-from fftools.backprop import Backprop
 from fftools.blocks import mlp
 from fftools.data import Split
 from fftools.fit import TrainingError, cooldown_factor, fit
-from fftools.forward_forward import ForwardForward
 from fftools.labels import Pixels
 from fftools.readout import LinearReadout, accuracy, discrimination
+from fftools.rules.backprop import Backprop
+from fftools.rules.forward_forward import ForwardForward
 
 SMALL = {"epochs": 3, "batch_size": 16, "lr": 1e-2}
 
@@ -279,64 +279,64 @@ def test_a_dead_block_is_named(small, noise, block):
         fit(learner, noise, **SMALL)
 
 
-def test_a_failed_run_leaves_no_checkpoint_to_resume_from(small, noise, tmp_path):
+def test_a_failed_run_leaves_no_state_to_resume_from(small, noise, tmp_path):
     with pytest.raises(TrainingError):
-        fit(small(), noise, epochs=5, batch_size=16, lr=1e30, checkpoint=tmp_path / "c.pt", checkpoint_seconds=0)
+        fit(small(), noise, epochs=5, batch_size=16, lr=1e30, resume=tmp_path / "c.pt", resume_seconds=0)
     assert not list(tmp_path.iterdir())
 
 
-# --- checkpoints -------------------------------------------------------------------------------------------
+# --- resuming ----------------------------------------------------------------------------------------------
 
 
 def test_a_finished_run_is_not_trained_again(small, noise, tmp_path):
     path = tmp_path / "deep" / "down" / "c.pt"
     learner = small(negatives="hard")
-    history = fit(learner, noise, **SMALL, checkpoint=path, validation=noise)
+    history = fit(learner, noise, **SMALL, resume=path, validation=noise)
     assert [file.name for file in path.parent.iterdir()] == ["c.pt"], "no half-written files are left"
     again, called = small(seed=9, negatives="hard"), []
-    assert fit(again, noise, **SMALL, checkpoint=path, on_epoch=lambda *_: called.append(1)) == history
+    assert fit(again, noise, **SMALL, resume=path, on_epoch=lambda *_: called.append(1)) == history
     assert same(weights(again), weights(learner)) and not called
 
 
 @pytest.mark.parametrize("changed", [{"lr": 2e-2}, {"epochs": 4}, {"seed": 1}, {"batch_size": 8}, {"shift": 1},
                                      {"cooldown": False}, {"precision": "float32"}])
-def test_a_checkpoint_of_another_run_is_refused(small, noise, tmp_path, changed):
-    settings = SMALL | {"precision": "bf16", "checkpoint": tmp_path / "c.pt"}
+def test_the_state_of_another_run_is_refused(small, noise, tmp_path, changed):
+    settings = SMALL | {"precision": "bf16", "resume": tmp_path / "c.pt"}
     fit(small(), noise, **settings)
-    with pytest.raises(ValueError, match="belongs to another run") as error:
+    with pytest.raises(ValueError, match="is the state of another run") as error:
         fit(small(), noise, **settings | changed)
     (name, value), = changed.items()
     assert str(tmp_path / "c.pt") in str(error.value) and f"{name}': {value!r}" in str(error.value)
 
 
-def test_a_checkpoint_of_other_data_or_another_network_is_refused(small, noise, tmp_path):
+def test_the_state_of_other_data_or_another_network_is_refused(small, noise, tmp_path):
     path = tmp_path / "c.pt"
-    fit(small(), noise, **SMALL, checkpoint=path)
+    fit(small(), noise, **SMALL, resume=path)
     with pytest.raises(ValueError, match="another run.*'images': 64.*'images': 32"):
-        fit(small(), noise[:32], **SMALL, checkpoint=path)
+        fit(small(), noise[:32], **SMALL, resume=path)
     for other in (small(widths=(64, 20, 16)), small(widths=(64, 24)), small(negatives="hard")):
-        with pytest.raises(ValueError, match=f"{path} belongs to another network"):
-            fit(other, noise, **SMALL, checkpoint=path)
+        with pytest.raises(ValueError, match=f"{path} is the state of another network"):
+            fit(other, noise, **SMALL, resume=path)
 
 
-@pytest.mark.parametrize("content", [b"", b"no checkpoint", "half", "other"])
-def test_a_broken_checkpoint_is_named(small, noise, tmp_path, content):
+@pytest.mark.parametrize("content", [b"", b"no saved state", "half", "other"])
+def test_a_broken_state_is_named(small, noise, tmp_path, content):
     path = tmp_path / "c.pt"
     if content == "half":
-        fit(small(), noise, **SMALL, checkpoint=path)
+        fit(small(), noise, **SMALL, resume=path)
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     elif content == "other":
         torch.save({"something": "else"}, path)
     else:
         path.write_bytes(content)
-    with pytest.raises(ValueError, match=f"{path} cannot be read.*delete it to start anew"):
-        fit(small(), noise, **SMALL, checkpoint=path)
+    with pytest.raises(ValueError, match=f"{path} cannot be resumed from.*delete it to start anew"):
+        fit(small(), noise, **SMALL, resume=path)
 
 
-def test_a_checkpoint_is_written_whole_or_not_at_all(small, noise, tmp_path, monkeypatch):
-    """Cut short in the middle of writing the third checkpoint, the second one still stands."""
+def test_the_state_is_written_whole_or_not_at_all(small, noise, tmp_path, monkeypatch):
+    """Cut short in the middle of writing the third state, the second one still stands."""
     path, save, calls = tmp_path / "c.pt", torch.save, []
-    options = SMALL | {"epochs": 5, "seed": 3, "checkpoint_seconds": 0}
+    options = SMALL | {"epochs": 5, "seed": 3, "resume_seconds": 0}
 
     def cut(state, where):
         calls.append(where)
@@ -347,11 +347,11 @@ def test_a_checkpoint_is_written_whole_or_not_at_all(small, noise, tmp_path, mon
 
     monkeypatch.setattr(torch, "save", cut)
     with pytest.raises(KeyboardInterrupt):
-        fit(small(), noise, **options, checkpoint=path)
+        fit(small(), noise, **options, resume=path)
     monkeypatch.undo()
     assert len(torch.load(path)["history"]["loss"]) == 2
     resumed, plain = small(), small()
-    history = fit(resumed, noise, **options, checkpoint=path)
+    history = fit(resumed, noise, **options, resume=path)
     expected = fit(plain, noise, **options)
     assert same(weights(resumed), weights(plain)) and history.loss == expected.loss
 
@@ -387,7 +387,7 @@ def train_and_die(kind, path):
             yield loss
 
     learner.local_losses = deadly
-    fit(learner, split, **KILLED_OPTIONS, checkpoint=path, checkpoint_seconds=0)
+    fit(learner, split, **KILLED_OPTIONS, resume=path, resume_seconds=0)
 
 
 SCRIPT = """
@@ -406,7 +406,7 @@ for kind in test_fit.KINDS:
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
-    """A checkpoint of each kind of learner, left by a process that was killed by SIGKILL."""
+    """The state of each kind of learner, left by a process that was killed by SIGKILL."""
     folder, here = tmp_path_factory.mktemp("killed"), Path(__file__).parent
     code = SCRIPT.format(here=str(here), folder=str(folder), threads=torch.get_num_threads())
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=here.parent)
@@ -420,7 +420,7 @@ def test_kill_9_and_resume_end_where_an_uninterrupted_run_ends(killed, kind):
     assert len(torch.load(path)["history"]["loss"]) == 3
     resumed, split = killed_run(kind)
     called = []
-    history = fit(resumed, split, **KILLED_OPTIONS, checkpoint=path, on_epoch=lambda epoch, _: called.append(epoch))
+    history = fit(resumed, split, **KILLED_OPTIONS, resume=path, on_epoch=lambda epoch, _: called.append(epoch))
     assert called == [3, 4, 5, 6], "the first three epochs are not trained again"
     plain, _ = killed_run(kind)
     expected = fit(plain, split, **KILLED_OPTIONS)
@@ -458,7 +458,7 @@ class TestCuda:
             if epoch == 4:
                 raise KeyboardInterrupt
 
-        options = {"checkpoint": tmp_path / "c.pt", "checkpoint_seconds": 0}
+        options = {"resume": tmp_path / "c.pt", "resume_seconds": 0}
         with pytest.raises(KeyboardInterrupt):
             self.trained(noise, "cuda", **options, on_epoch=stop)
         resumed, history = self.trained(noise, "cuda", **options)

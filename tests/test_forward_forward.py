@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch.autograd.graph import saved_tensors_hooks
 
-from fftools.backprop import Backprop
 from fftools.blocks import NORMS, mlp
-from fftools.forward_forward import ForwardForward, peer_loss
-from fftools.hybrids import Hybrids
-from fftools.labels import Pixels
+from fftools.labels import Hybrids, Pixels
+from fftools.rules.backprop import Backprop
+from fftools.rules.forward_forward import ForwardForward
+from fftools.rules.goodness import peer_loss
 
 # --- arguments ---------------------------------------------------------------------------------------------
 

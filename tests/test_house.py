@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -102,16 +103,22 @@ def test_pictures_have_alt_text_and_nothing_needs_a_widget(chapter):
 
 @pytest.fixture
 def house(tmp_path):
-    """A small repository: a package of four modules, one record, one chapter."""
+    """A small repository: two packages, records, networks, one chapter."""
     files = {
         "fftools/__init__.py": '"""Package."""\n',
         "fftools/near.py": "from fftools.far import double\n\ndef twice(x):\n    return double(x)\n",
         "fftools/far.py": 'def double(x):\n    """Two times x."""\n    return 2 * x  # fast\n',
         "fftools/other.py": "one = 1\n",
+        "fftools/deep/__init__.py": '"""Subpackage."""\n',
+        "fftools/deep/down.py": "from . import ground\n",
+        "fftools/deep/ground.py": "two = 2\n",
+        "evidence/__init__.py": "",
+        "evidence/asked.py": "import fftools.deep.down\n",
+        "evidence/unasked.py": "three = 3\n",
         "results/a-study/run.json": "{}",
         "results/b-study/run.json": "{}",
-        "checkpoints/a-study.json": "{}",
-        "checkpoints/b-study.json": "{}",
+        "networks/a-study.json": "{}",
+        "networks/b-study.json": "{}",
         "pyproject.toml": '[project.urls]\nRepository = "https://github.com/new/home"\n',
         "_config.yml": "repository:\n  url: https://github.com/old/home  # by the tool\n",
         "README.md": "[x](https://colab.research.google.com/github/old/home/blob/main/n.ipynb), github.com/old/homestead",
@@ -119,7 +126,8 @@ def house(tmp_path):
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    make_chapter(tmp_path, "from fftools import near\nnear.twice(2)", "%matplotlib inline\nx = 'a-study'", "print(PROFILE)")
+    make_chapter(tmp_path, "from fftools import near\nfrom evidence import asked\nnear.twice(2)",
+                 "%matplotlib inline\nx = 'a-study'", "print(PROFILE)")
     return tmp_path
 
 
@@ -143,8 +151,11 @@ def edit(path, old, new):
     ("fftools/far.py", "2 * x", "3 * x"),
     ("fftools/near.py", "double(x)", "double(x + 1)"),
     ("fftools/__init__.py", '"""Package."""', "answer = 42"),
+    ("fftools/deep/__init__.py", '"""Subpackage."""', "answer = 42"),
+    ("fftools/deep/ground.py", "two = 2", "two = 3"),
+    ("evidence/asked.py", "import fftools.deep.down", "import fftools.deep.down as down"),
     ("results/a-study/run.json", "{}", '{"seed": 1}'),
-    ("checkpoints/a-study.json", "{}", '{"sha256": 1}'),
+    ("networks/a-study.json", "{}", '{"sha256": 1}'),
     ("notebooks/01_small.ipynb", "near.twice(2)", "near.twice(3)"),
 ])
 def test_a_changed_source_makes_a_chapter_stale(house, file, old, new):
@@ -158,8 +169,9 @@ def test_a_changed_source_makes_a_chapter_stale(house, file, old, new):
     ("fftools/far.py", "Two times x.", "Twice x."),
     ("fftools/far.py", "2 * x", "(2\n            * x)"),
     ("fftools/other.py", "one = 1", "one = 2"),
+    ("evidence/unasked.py", "three = 3", "three = 4"),
     ("results/b-study/run.json", "{}", '{"seed": 1}'),
-    ("checkpoints/b-study.json", "{}", '{"sha256": 1}'),
+    ("networks/b-study.json", "{}", '{"sha256": 1}'),
     ("notebooks/01_small.ipynb", "# Small", "# Larger"),
     ("notebooks/01_small.ipynb", "old/home", "new/home"),
 ])
@@ -218,8 +230,8 @@ def test_a_failing_cell_leaves_the_notebook_as_it_was(house):
 
 
 def test_outputs_from_the_fallback_dataset_are_refused(house, capsys):
-    taken = 'data._banner("mnist", data.load("digits", "cpu"), data.DataError("no host"))'
-    path = make_chapter(house, f"from fftools import data\n{taken}")
+    taken = 'sys.modules["fftools.data.load"]._banner("mnist", data.load("digits", "cpu"), data.DataError("no host"))'
+    path = make_chapter(house, f"import sys\nfrom fftools import data\n{taken}")
     tool.run(path, root=house)
     assert tool.check(house) == 1
     assert "embedded digits" in capsys.readouterr().out
@@ -257,6 +269,14 @@ def test_the_books_environment_is_one_the_package_allows():
 def test_the_code_is_tidy():
     said = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", "."], cwd=ROOT, capture_output=True, text=True)
     assert said.returncode == 0, said.stdout
+
+
+def test_imports_run_downward_only():
+    """The floors and their order stand in pyproject.toml."""
+    command = Path(sys.executable).with_name("lint-imports")
+    said = subprocess.run([command, "--no-cache"], cwd=ROOT, capture_output=True, text=True,
+                          env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert said.returncode == 0 and " 0 broken" in said.stdout, said.stdout
 
 
 def test_make_names_its_commands():

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fftools.hybrids import Hybrids, blurred_masks
-from fftools.labels import Fourier, Pixels, hard_wrong, random_wrong
+from fftools.labels import Fourier, Hybrids, Pixels, blurred_masks, hard_wrong, random_wrong
 
 
 @pytest.fixture

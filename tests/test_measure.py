@@ -7,12 +7,12 @@ import time
 import pytest
 import torch
 
-from fftools import measure
-from fftools.backprop import Backprop
 from fftools.blocks import cnn, mlp
-from fftools.forward_forward import ForwardForward
+from fftools.extras import measure
 from fftools.labels import Pixels
-from fftools.mono_forward import MonoForward
+from fftools.rules.backprop import Backprop
+from fftools.rules.forward_forward import ForwardForward
+from fftools.rules.mono_forward import MonoForward
 
 CPU = torch.device("cpu")
 

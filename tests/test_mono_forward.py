@@ -7,15 +7,15 @@ import torch.nn.functional as F
 from helpers import same, weights
 from torch import nn
 
-from fftools.backprop import Backprop
+from evidence.build import build
+from evidence.studies.mono_forward import race
 from fftools.blocks import averaged, cnn, mlp
-from fftools.configs import race
 from fftools.data import Dataset, Split
-from fftools.feedback import DirectFeedbackAlignment, FeedbackAlignment
 from fftools.fit import fit
-from fftools.mono_forward import MonoForward
 from fftools.readout import accuracy, predict
-from fftools.recipes import build
+from fftools.rules.backprop import Backprop
+from fftools.rules.feedback import DirectFeedbackAlignment, FeedbackAlignment
+from fftools.rules.mono_forward import MonoForward
 
 
 def dense(seed: int = 0, widths=(64, 20, 12), **options) -> MonoForward:

@@ -5,8 +5,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from fftools import morphology
-from fftools.labels import Morphology, stretch
+from fftools.labels import Morphology, morphology, stretch
 
 
 def by_scipy(image: np.ndarray, operation: str, element: np.ndarray) -> np.ndarray:

@@ -9,12 +9,12 @@ import torch
 from torch import multiprocessing as mp
 from torch import nn
 
-from fftools import pipeline
-from fftools.backprop import Backprop
 from fftools.blocks import cnn, mlp
 from fftools.data import Split
+from fftools.extras import pipeline
 from fftools.fit import fit
-from fftools.mono_forward import MonoForward
+from fftools.rules.backprop import Backprop
+from fftools.rules.mono_forward import MonoForward
 
 SETTINGS = dict(epochs=3, batch_size=32, lr=1e-3, seed=5, precision="float32")
 

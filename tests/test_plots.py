@@ -11,7 +11,7 @@ import torch
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-from fftools import plots
+from fftools.show import plots
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,12 @@ from helpers import same, weights
 
 from fftools.blocks import cnn, mlp
 from fftools.data import Dataset, Split
+from fftools.extras.few_candidates import goodness
+from fftools.fast.precision import precision_context, resolve_precision
 from fftools.fit import fit
-from fftools.forward_forward import ForwardForward
-from fftools.hybrids import Hybrids
-from fftools.labels import Fourier, Pixels
-from fftools.readout import LinearReadout, accuracy, discrimination, goodness, precision_context, predict, resolve_precision
+from fftools.labels import Fourier, Hybrids, Pixels
+from fftools.readout import LinearReadout, accuracy, discrimination, predict
+from fftools.rules.forward_forward import ForwardForward
 
 
 def test_predict_takes_the_highest_score_of_every_image(noise):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fftools import records
+from evidence import query, records
 
 CONFIG = {"widths": [784, 10], "lr": 0.1}
 
@@ -71,7 +71,7 @@ def test_profiles_and_studies_are_kept_apart():
 def test_table_has_a_row_per_record():
     for seed in range(3):
         save(seed=seed, test=seed / 10)
-    table = records.table("a-study", "quick")
+    table = query.table("a-study", "quick")
     assert table.sort_values("seed").test.tolist() == [0, 0.1, 0.2]
     assert {"lr", "widths", "seed", "profile", "test", "device", "seconds", "dataset"} <= set(table.columns)
 

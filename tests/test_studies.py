@@ -10,15 +10,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from fftools import data, recipes, records, studies
-from fftools.backprop import Backprop
-from fftools.configs import ARTICLE, LONG_RATES, RATES, bp, bp_cnn, ff, ff_cnn, idea, race
+from evidence import records, train
+from evidence import run as runs
+from evidence.build import build
+from evidence.run import run, run_study
+from evidence.studies import STUDIES, Study
+from evidence.studies.beyond import idea
+from evidence.studies.ff_cnn import bp_cnn, ff_cnn
+from evidence.studies.mlp import ARTICLE, bp, ff
+from evidence.studies.mono_forward import LONG_RATES, RATES, race
+from fftools import data
 from fftools.data import Dataset, Split
-from fftools.grids import STUDIES, Study
-from fftools.hybrids import Hybrids
-from fftools.labels import Fourier
-from fftools.recipes import build
-from fftools.studies import run, run_study
+from fftools.labels import Fourier, Hybrids
+from fftools.rules.backprop import Backprop
 
 TINY = {"dataset": "digits", "widths": [784, 20, 20], "epochs": 2, "batch_size": 50, "lr": 3e-3, "readout_epochs": 1,
         "train_images": 500}
@@ -32,8 +36,8 @@ def digits_at_hand(digits, monkeypatch):
 @pytest.fixture
 def trained(monkeypatch):
     """Counts how often a learner is trained."""
-    calls, fit = [], recipes.fit
-    monkeypatch.setattr(recipes, "fit", lambda *arguments, **options: calls.append(1) or fit(*arguments, **options))
+    calls, fit = [], train.fit
+    monkeypatch.setattr(train, "fit", lambda *arguments, **options: calls.append(1) or fit(*arguments, **options))
     return calls
 
 
@@ -119,7 +123,7 @@ def test_a_run_gives_a_record_and_is_not_made_twice(trained):
     assert all(0 <= value <= 1 for value in found["metrics"].values())
     assert len(found["history"]["loss"]) == 2 and found["provenance"]["dataset"] == "digits"
     assert run("tiny", config, 0, "quick", progress=False) == found and len(trained) == 2
-    assert recipes.beside(records.path_of("tiny", config, 0), ".pt").exists(), "the trained weights are kept"
+    assert train.beside(records.path_of("tiny", config, 0), ".pt").exists(), "the trained weights are kept"
 
 
 def test_only_missing_runs_are_made(trained):
@@ -145,13 +149,13 @@ def test_a_run_that_two_studies_have_in_common_is_made_once(trained):
 
 
 def test_a_run_that_broke_off_is_taken_up_again(monkeypatch):
-    """Stopped after training, before its record: the second attempt reads the checkpoint and ends the same."""
+    """Stopped after training, before its record: the second attempt reads the saved state and ends the same."""
     config = ff(**TINY)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(recipes, "LinearReadout", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(train, "LinearReadout", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         run("tiny", config, 0, "quick", progress=False)
-    checkpoint = recipes.beside(records.path_of("tiny", config, 0), ".pt")
-    assert checkpoint.exists() and not records.load("tiny")
+    saved = train.beside(records.path_of("tiny", config, 0), ".pt")
+    assert saved.exists() and not records.load("tiny")
     resumed = run("tiny", config, 0, "quick", progress=False)
     records.path_of("tiny", config, 0).unlink()
     plain = run("other", config, 0, "quick", progress=False)
@@ -193,8 +197,8 @@ def test_a_cnns_record_holds_what_figure_3_needs():
 
 
 def test_all_images_are_those_for_training_and_those_for_validation(monkeypatch):
-    sizes, fit = [], recipes.fit
-    monkeypatch.setattr(recipes, "fit", lambda learner, train, **rest: sizes.append(len(train)) or fit(learner, train, **rest))
+    sizes, fit = [], train.fit
+    monkeypatch.setattr(train, "fit", lambda learner, train, **rest: sizes.append(len(train)) or fit(learner, train, **rest))
     config = bp(**TINY) | dict(all_images=True, splits=["test"], readout_epochs=0)
     metrics = run("final", config, 0, "quick", progress=False)["metrics"]
     assert sizes == [1_497] and set(metrics) == {"test_accuracy"}
@@ -239,15 +243,15 @@ def test_the_article_runs_small():
 
 def test_the_articles_run_goes_on_after_the_last_whole_batch(monkeypatch, tmp_path):
     config = ARTICLE | {"dataset": "digits", "widths": [784, 20, 20], "steps": 5, "batch_images": 300, "batches": 3}
-    train, calls = recipes.train_layers, []
+    train_layers, calls = train.train_layers, []
 
     def killed_in_batch_3(*arguments, **options):
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return train(*arguments, **options)
+        return train_layers(*arguments, **options)
 
-    monkeypatch.setattr(recipes, "train_layers", killed_in_batch_3)
+    monkeypatch.setattr(train, "train_layers", killed_in_batch_3)
     with pytest.raises(KeyboardInterrupt):
         run("killed", config, 0, "quick", progress=False)
     resumed = run("killed", config, 0, "quick", progress=False)
@@ -272,7 +276,7 @@ def test_a_study_makes_what_is_missing_and_says_how_it_went(tiny_study, trained)
     assert [r["seed"] for r in records.load("tiny", "full")].count(1) == 3 and len(trained) == 6
     records.path_of("tiny", tiny_study[1], 1).unlink()
     assert run_study("tiny", "full", seeds=2) == {"done": 1, "unfinished": 0, "busy": 0} and len(trained) == 7
-    row = studies.status().set_index(["study", "profile"]).loc[("tiny", "full")]
+    row = runs.status().set_index(["study", "profile"]).loc[("tiny", "full")]
     assert (row.configurations, row.recorded, row.records, row.failed) == (3, 3, 6, 0)
 
 
@@ -288,11 +292,11 @@ def test_a_budget_stops_in_the_middle_of_a_run_which_then_goes_on(tiny_study, mo
 
     clock = lambda: time.monotonic() + (1000 if len(trained) else 0)
     with monkeypatch.context() as patch:
-        patch.setattr(studies.time, "time", lambda: 0.0)
+        patch.setattr(runs.time, "time", lambda: 0.0)
         patch.setattr(module.time, "time", clock)
         assert run_study("tiny", "full", budget=500) == {"done": 0, "unfinished": 3, "busy": 0}
     assert not records.load("tiny")
-    assert torch.load(recipes.beside(records.path_of("tiny", tiny_study[0], 0), ".pt"), weights_only=True)["history"]["loss"]
+    assert torch.load(train.beside(records.path_of("tiny", tiny_study[0], 0), ".pt"), weights_only=True)["history"]["loss"]
     assert run_study("tiny", "full")["done"] == 3
     for config in tiny_study:
         found = json.loads(records.path_of("tiny", config, 0).read_text())
@@ -303,12 +307,12 @@ def test_a_budget_stops_in_the_middle_of_a_run_which_then_goes_on(tiny_study, mo
 
 def test_nothing_is_begun_after_the_deadline(tiny_study, monkeypatch, trained):
     times = iter([0.0] + [100.0] * 50)
-    monkeypatch.setattr(studies.time, "time", lambda: next(times))
+    monkeypatch.setattr(runs.time, "time", lambda: next(times))
     assert run_study("tiny", "full", budget=50) == {"done": 0, "unfinished": 3, "busy": 0} and not trained
 
 
 def test_a_run_in_other_hands_is_passed_over(tiny_study, trained):
-    lock = studies.lock_of(records.path_of("tiny", tiny_study[0], 0))
+    lock = runs.lock_of(records.path_of("tiny", tiny_study[0], 0))
     hold = f"from filelock import FileLock\nlock = FileLock({str(lock)!r})\nlock.acquire()\nprint('held', flush=True)\ninput()"
     holder = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     holder.stdout.readline()
@@ -324,21 +328,22 @@ def test_a_run_that_diverges_keeps_a_record_that_says_so(monkeypatch):
     assert run_study("tiny", "full")["done"] == 2, "the study goes on"
     bad, good = (json.loads(records.path_of("tiny", config, 0).read_text()) for config in grid)
     assert "lr=1e+30" in bad["history"]["failure"] and bad["metrics"] == {} and good["metrics"]
-    assert studies.status().set_index(["study", "profile"]).loc[("tiny", "full")].failed == 1
+    assert runs.status().set_index(["study", "profile"]).loc[("tiny", "full")].failed == 1
 
 
 SCRIPT = """
 import torch
 torch.set_num_threads(1)
-from fftools import configs, data, grids, studies
-digits = data.load("digits", "cpu")
-studies.data.load = lambda *_, **__: digits
-made, make = [], studies._make
-studies._make = lambda *arguments: made.append(arguments[5].stem) or make(*arguments)
-grid = tuple(configs.ff(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0,
+from evidence import run, studies
+from evidence.studies.mlp import ff
+digits = run.data.load("digits", "cpu")
+run.data.load = lambda *_, **__: digits
+made, make = [], run._make
+run._make = lambda *arguments: made.append(arguments[5].stem) or make(*arguments)
+grid = tuple(ff(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0,
                       train_images=300, lr=lr / 1000) for lr in range(1, 13))
-studies.STUDIES["many"] = grids.Study("twelve rates", grid, quick={})
-studies.run_study("many", "full")
+studies.STUDIES["many"] = studies.Study("twelve rates", grid, quick={})
+run.run_study("many", "full")
 print(*made)
 """
 

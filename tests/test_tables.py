@@ -10,15 +10,16 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.metrics import roc_auc_score
 
-from fftools import data, records, tables
-from fftools.backprop import Backprop
+from evidence import records
+from evidence.run import run
+from evidence.studies.tables import TABLE_RATES, table
+from fftools import data
 from fftools.blocks import averaged, mlp
-from fftools.configs import TABLE_RATES, table
-from fftools.data import DataError, Split
+from fftools.data import DataError, Split, tables
 from fftools.fit import fit
-from fftools.mono_forward import MonoForward
 from fftools.readout import accuracy, predict
-from fftools.studies import run
+from fftools.rules.backprop import Backprop
+from fftools.rules.mono_forward import MonoForward
 
 WORDS = {"pos": ["good", "great", "fine"], "neg": ["bad", "poor", "dull"]}
 

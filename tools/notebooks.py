@@ -22,6 +22,7 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = "fftools", "evidence"
 FALLBACK = "COULD NOT BE HAD"  # in the banner of fftools.data, when a chapter goes on with another dataset
 LIVE = "application/vnd.jupyter.widget-view+json"
 PROGRESS = re.compile(r"\d+%\||\d+it \[")  # a line of a tqdm bar
@@ -35,19 +36,19 @@ class ChapterError(RuntimeError):
 # ---- which sources an output belongs to -----------------------------------------------------------------------
 
 def fingerprint(path: Path, root: Path = ROOT) -> str:
-    """Hash of what a notebook's outputs depend on: its code, the fftools modules it reaches, records and checkpoints it names.
+    """Hash of what a notebook's outputs depend on: its code, the modules of ours it reaches, records and networks it names.
 
     Comments, docstrings and layout do not count. Magics (`%`, `!`) are left out, and so is the Colab cell.
     """
     cells = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code" and "colab" not in tags(cell)]
     trees = {f"cell {i}": parse(cell.source) for i, cell in enumerate(cells)}
-    todo = list(trees.values())
-    while todo:  # follow the imports through fftools
-        for name in imports(todo.pop()):
+    todo = list(trees)
+    while todo:  # follow the imports through our packages
+        for name in imports(trees[here := todo.pop()], here, root):
             file = module_file(name, root)
             if name not in trees and file:
                 trees[name] = parse(file.read_text("utf8"))
-                todo.append(trees[name])
+                todo.append(name)
     digest = hashlib.sha256()
     for name, tree in sorted(trees.items()):
         digest.update(f"{name}: {canonical(tree)}\n".encode())
@@ -56,8 +57,8 @@ def fingerprint(path: Path, root: Path = ROOT) -> str:
     for name in sorted(text for text in literals if re.fullmatch(r"[\w-]+", text)):
         for record in sorted((root / "results" / name).glob("*.json")):
             digest.update(f"{name}/{record.name}: ".encode() + record.read_bytes())
-        if (card := root / "checkpoints" / f"{name}.json").exists():  # it holds the sum of the weights
-            digest.update(f"checkpoint {name}: ".encode() + card.read_bytes())
+        if (card := root / "networks" / f"{name}.json").exists():  # it holds the sum of the weights
+            digest.update(f"network {name}: ".encode() + card.read_bytes())
     return digest.hexdigest()
 
 
@@ -73,20 +74,29 @@ def parse(code: str) -> ast.Module:
         return ast.parse(re.sub(r"^([ \t]*)[%!?].*", r"\1pass", code, flags=re.MULTILINE))
 
 
-def imports(tree: ast.AST) -> Iterator[str]:
-    """Every name an import statement could mean as a module; fftools is a flat package."""
+def imports(tree: ast.AST, here: str, root: Path) -> Iterator[str]:
+    """Every name that an import statement of module `here` could mean as a module, and the packages it lies in."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            base = ".".join(filter(None, ["fftools" if node.level else "", node.module]))
-            yield from (base.split(".")[0], base, *(f"{base}.{alias.name}" for alias in node.names))
-        elif isinstance(node, ast.Import):
-            yield from (name for alias in node.names for name in (alias.name.split(".")[0], alias.name))
+            base = ".".join(filter(None, [_package(here, node.level, root), node.module]))
+            names = [f"{base}.{alias.name}" for alias in node.names]
+        else:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for name in names:
+            parts = name.split(".")
+            yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+
+
+def _package(here: str, level: int, root: Path) -> str:
+    """The package that the dots of a relative import in module `here` mean; nothing without dots."""
+    itself = (root / here.replace(".", "/")).is_dir()
+    return ".".join(here.split(".")[:itself - level or None]) if level else ""
 
 
 def module_file(name: str, root: Path) -> Path | None:
-    package, _, module = name.partition(".")
-    file = root / package / f"{module or '__init__'}.py"
-    return file if package == "fftools" and file.is_file() else None
+    path = root / name.replace(".", "/")
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return file if name.split(".")[0] in PACKAGES and file.is_file() else None
 
 
 def canonical(node) -> str:
@@ -108,7 +118,7 @@ def stale(path: Path, root: Path = ROOT) -> str | None:
     if state is None:
         return "has never been run"
     if state["sources"] != fingerprint(path, root):
-        return "is stale: its code, fftools or a record it reads has changed since it was run"
+        return "is stale: its code, a module of ours or a record it reads has changed since it was run"
     return "was run on the embedded digits, because its dataset could not be had" if state["fallback"] else None
 
 

@@ -1,0 +1,117 @@
+"""Records of runs: one JSON file each, `results/<study>/<run>.json`, written whole or not at all."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+KEYS = {"study", "config", "seed", "profile", "metrics", "history", "provenance"}
+WATCHED = 2_000  # validation images on which a long run is watched; its verdict comes from all of them
+PACKAGES = "fftools", "evidence"
+
+
+def folder() -> Path:
+    """Where records lie: `FFTOOLS_RESULTS_DIR`, else `results/` in the nearest folder above that has one."""
+    if named := os.environ.get("FFTOOLS_RESULTS_DIR"):
+        return Path(named)
+    above = [Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[1]]
+    return next((base / "results" for base in above if (base / "results").is_dir()), Path.cwd() / "results")
+
+
+def run_name(config: dict, seed: int) -> str:
+    """A name that is the same for the same configuration and seed, on every machine."""
+    text = json.dumps(config, sort_keys=True)
+    return f"{hashlib.sha256(text.encode()).hexdigest()[:10]}-s{seed}"
+
+
+def path_of(study: str, config: dict, seed: int) -> Path:
+    """The file in which this run's record lies or will lie."""
+    return folder() / study / f"{run_name(config, seed)}.json"
+
+
+def provenance(dataset: str, device: torch.device | str, precision: str, seconds: float) -> dict:
+    """Where and how numbers were made: commit, versions, device, precision, dataset, seconds, UTC time."""
+    device = torch.device(device)
+    return {
+        "commit": _commit(), "torch": torch.__version__, "python": platform.python_version(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else
+        f"{device.type}, {torch.get_num_threads()} threads",
+        "precision": precision, "dataset": dataset, "seconds": round(seconds, 1),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _commit() -> str:
+    """The last commit that touched the two packages, marked when one of them has changed since; "unknown" without git."""
+    root = Path(__file__).resolve().parents[1]
+    asked = ["log", "-1", "--format=%h", "--abbrev=12"], ["status", "--porcelain"]
+    try:
+        last, changed = (subprocess.run(["git", *what, "--", *PACKAGES], capture_output=True, text=True,
+                                        cwd=root).stdout.strip() for what in asked)
+    except OSError:
+        return "unknown"
+    return (last or "unknown") + ("-dirty" if changed else "")
+
+
+def save(study: str, config: dict, seed: int, profile: str, metrics: dict, history: dict, origin: dict) -> Path:
+    """Write one record and return its file; readers see either the whole of it or nothing."""
+    path = path_of(study, config, seed)
+    record = dict(study=study, config=config, seed=seed, profile=profile, metrics=metrics, history=history,
+                  provenance=origin)
+    write_json(path, record)
+    return path
+
+
+def share(path: Path, study: str, profile: str) -> bool:
+    """Take over the record of the same run from another study, if one has it; whether there was one."""
+    for other in folder().glob(f"*/{path.name}"):
+        if (record := read(other))["profile"] == profile:
+            write_json(path, record | {"study": study})
+            return True
+    return False
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write JSON whole or not at all."""
+    write(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, "utf8")
+    part.replace(path)
+
+
+def load(study: str, profile: str | None = None) -> list[dict]:
+    """All records of a study (of one profile), in a fixed order. An unreadable record raises ValueError by name."""
+    found = [read(path) for path in sorted((folder() / study).glob("*.json"))]
+    return [record for record in found if profile in (None, record["profile"])]
+
+
+def read(path: Path) -> dict:
+    """One record. Raises ValueError, with the file's name, when it is not JSON or lacks a part."""
+    try:
+        record = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"record {path} is not JSON ({error}); delete it and run the study again") from error
+    if missing := KEYS - set(record):
+        raise ValueError(f"record {path} lacks {', '.join(sorted(missing))}; delete it and run the study again")
+    return record
+
+
+def glue(key: str, value: float | int | str) -> None:
+    """Keep a value in this cell's output, so that the prose of any page can show it: `{glue:text}` with `key:.2f`.
+
+    What myst_nb's function of this name does, without needing that package (Colab has none).
+    """
+    from IPython.display import display
+
+    prefix = "application/papermill.record/"
+    display({f"{prefix}text/plain": repr(value)}, raw=True, metadata={"scrapbook": {"name": key, "mime_prefix": prefix}})

@@ -1,0 +1,108 @@
+"""Where images come from: torchvision's datasets, their files checked, and scikit-learn's digits, which need no network."""
+
+import hashlib
+import os
+import socket
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from filelock import FileLock
+from torch import Tensor
+
+from fftools.data.split import DataError, folder
+
+# Mean and standard deviation of each channel of the training images, which lie in [0, 1]: the constants in customary use.
+STATISTICS = {
+    "mnist": ([0.1307], [0.3081]),
+    "fashion_mnist": ([0.2860], [0.3530]),
+    "cifar10": ([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]),
+    "cifar100": ([0.5071, 0.4865, 0.4409], [0.2673, 0.2564, 0.2762]),
+}
+
+# MD5 of the unpacked IDX files: torchvision verifies only the archives it downloads, not what lies on disk.
+MD5 = {
+    "MNIST/raw/train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "MNIST/raw/train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "MNIST/raw/t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "MNIST/raw/t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+    "FashionMNIST/raw/train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    "FashionMNIST/raw/train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+    "FashionMNIST/raw/t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+    "FashionMNIST/raw/t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+}
+PATIENCE = 10.0  # seconds: a host that does not answer must not hold a notebook for minutes
+
+
+def pictures(name: str) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], int]:
+    """Training and test images `(N, C, H, W)`, uint8, with their labels, int64; and how many to hold out for validation.
+
+    Downloads what `data.folder()` does not hold. Raises DataError when that fails or a file is broken.
+    """
+    from torchvision import datasets
+
+    kind = {"mnist": datasets.MNIST, "fashion_mnist": datasets.FashionMNIST,
+            "cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
+    root = folder()
+    mend = f"To mend it, delete {root / subfolder(name)} and run `python -m fftools data {name}` with a network, " \
+           f"or point FFTOOLS_DATA_DIR at a folder that holds {subfolder(name)}."
+    try:
+        with _alone(root / f".{name}.lock"), _impatient():
+            _verify(name, root)
+            parts = [kind(root, train=train, download=True) for train in (True, False)]
+    except Exception as error:  # torchvision raises whatever its sockets, pickles and parsers raise
+        raise DataError(f"{name}: not to be had from {root} nor by download ({error}). {mend}") from error
+    return *(_tensors(part) for part in parts), 10_000
+
+
+def subfolder(name: str) -> str:
+    """Where torchvision keeps a dataset's files."""
+    return {"mnist": "MNIST/raw", "fashion_mnist": "FashionMNIST/raw",
+            "cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}[name]
+
+
+def _verify(name: str, root: Path) -> None:
+    """Compare the raw files that are there with their checksums. (CIFAR's are checked by torchvision.)"""
+    for relative, md5 in MD5.items():
+        path = root / relative
+        ours = relative.startswith(subfolder(name)) and path.exists()
+        if ours and hashlib.md5(path.read_bytes()).hexdigest() != md5:
+            raise OSError(f"{path} is truncated or corrupt: its checksum is not {md5}")
+
+
+def _tensors(part) -> tuple[Tensor, Tensor]:
+    images = torch.as_tensor(np.asarray(part.data))
+    images = images.unsqueeze(1) if images.dim() == 3 else images.permute(0, 3, 1, 2)
+    return images.contiguous(), torch.as_tensor(part.targets, dtype=torch.int64)
+
+
+def _alone(lock: Path):
+    """One process at a time, so that no other reads half of a download. A folder that cannot be written is only read."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(lock) if os.access(lock.parent, os.W_OK) else nullcontext()
+
+
+@contextmanager
+def _impatient():
+    """Give up on a host after `PATIENCE`."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def digits() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], int]:
+    """The same of the 1,797 bundled digits, each 8×8, brought to 20×20 and framed to 28×28, as MNIST's are."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images = torch.as_tensor(bunch.images, dtype=torch.float32).unsqueeze(1) / 16
+    images = F.pad(F.interpolate(images, size=(20, 20), mode="bilinear", antialias=True), [4] * 4)
+    images, labels = (images * 255).round().to(torch.uint8), torch.as_tensor(bunch.target)
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    images, labels = images[order], labels[order]
+    return (images[:1497], labels[:1497]), (images[1497:], labels[1497:]), 200

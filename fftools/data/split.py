@@ -1,0 +1,106 @@
+"""Real data as tensors that live on the device: training, validation and test split, and batches of them."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class DataError(RuntimeError):
+    """A dataset is missing, truncated or corrupt; the message says what, where and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images `(N, C, H, W)` uint8 and labels `(N,)` int64, both on one device.
+
+    What is no image stands in the place of one: rows of a table `(N, columns)`, float32, or token ids `(N, length)`, int64.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, which) -> "Split":
+        """A part of the split, by slice or index tensor."""
+        return Split(self.images[which], self.labels[which])
+
+    def __add__(self, other: "Split") -> "Split":
+        return Split(torch.cat([self.images, other.images]), torch.cat([self.labels, other.labels]))
+
+    def floats(self) -> Tensor:
+        """All images as float32 in [0, 1], `(N, C, H, W)`; rows of a table and token ids as they are."""
+        return to_float(self.images)
+
+    def batches(self, batch_size: int, generator: torch.Generator, shift: int = 0,
+                flip: bool = False) -> Iterator[tuple[Tensor, Tensor]]:
+        """One epoch of shuffled batches: images float32 in [0, 1] `(B, C, H, W)`, labels int64 `(B,)`.
+
+        The order comes from `generator` (on the CPU, so that it is the same on every device). The last,
+        incomplete batch is left out, so that every step has the same shape. `shift` moves each image by up
+        to that many pixels in both directions (Hinton 2022, Section 3.3, uses 2), `flip` mirrors half of them.
+
+        Raises ValueError when the split holds fewer than `batch_size` images.
+        """
+        if not 1 <= batch_size <= len(self):
+            raise ValueError(f"batch_size must be between 1 and the number of images, {len(self)}; got {batch_size}")
+        order = torch.randperm(len(self), generator=generator).to(self.labels.device)
+        for index in order[: len(self) // batch_size * batch_size].split(batch_size):
+            images = to_float(self.images[index])
+            images = random_shift(images, shift, generator) if shift else images
+            yield (random_flip(images, generator) if flip else images), self.labels[index]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training, validation and test split of one dataset. No choice is ever made on `test`."""
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    features: tuple[str, ...] = ()  # what the columns of a table, or the token ids of a text, are called
+
+    @property
+    def classes(self) -> int:
+        return int(self.train.labels.max()) + 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`(C, H, W)` of an image, `(columns,)` of a table's row."""
+        return tuple(self.train.images.shape[1:])
+
+    def to(self, device: str | torch.device) -> "Dataset":
+        """The same on another device."""
+        parts = (Split(part.images.to(device), part.labels.to(device)) for part in (self.train, self.validation, self.test))
+        return Dataset(self.name, *parts, self.features)
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 in 0…255 to float32 in [0, 1]; anything else is no picture and is fed to a network as it is."""
+    return images.to(torch.float32).div_(255) if images.dtype == torch.uint8 else images
+
+
+def random_shift(images: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
+    """Each image `(C, H, W)` of a batch moved by its own random (dy, dx), both in -pixels…pixels; zeros move in."""
+    count, _, height, width = images.shape
+    offset = torch.randint(2 * pixels + 1, (2, count), generator=generator).to(images.device)
+    windows = F.pad(images, [pixels] * 4).unfold(2, height, 1).unfold(3, width, 1)
+    return windows[torch.arange(count, device=images.device), :, offset[0], offset[1]]
+
+
+def random_flip(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Each image `(C, H, W)` of a batch as it is or mirrored left to right, by chance."""
+    mirrored = torch.randint(2, (len(images), 1, 1, 1), generator=generator, dtype=torch.bool).to(images.device)
+    return torch.where(mirrored, images.flip(3), images)
+
+
+def folder() -> Path:
+    """Where datasets lie, in torchvision's layout: `FFTOOLS_DATA_DIR`, else a folder of the user's cache."""
+    return Path(os.environ.get("FFTOOLS_DATA_DIR") or Path.home() / ".cache" / "fftools").expanduser()

@@ -1,0 +1,75 @@
+"""A label as a wave over the whole image (FF-CNN, Section 2.1)."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from fftools.labels.scheme import Overlay
+
+
+class Fourier(Overlay):
+    """A wave over the whole image for each class (FF-CNN, Section 2.1).
+
+    set         1: four orientations (0°, 45°, 90°, 135°) at 1, 2, 3, … cycles per image. 2: one frequency, the lowest
+                at which so many equidistant angles in [0°, 180°) are different modes of the image's Fourier space
+    strength    K, the share of the wave in the sum
+    colours     False: a wave is grey. True, for colour images and many classes: each wave stands for seven classes, in red,
+                green, blue and their mixes (ours; the paper has grey images)
+
+    Which ten of set 1's twelve modes the authors took is not known; here the lowest frequencies come first.
+    """
+
+    MIXES = (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1)  # red, green, blue
+
+    def __init__(self, classes: int = 10, set: int = 1, strength: float = 0.35, colours: bool = False):
+        super().__init__(classes, strength)
+        if set not in (1, 2):
+            raise ValueError(f"there are sets 1 and 2; got set={set}")
+        self.set, self.colours = set, colours
+        self._kept: dict[tuple, Tensor] = {}  # waves by image size and device: made once, not once a step
+
+    def modes(self, height: int, width: int) -> list[tuple[int, int, int]]:
+        """Each class's mode (with `colours` that of seven): cycles per image downward, to the right, phase in quarter turns.
+
+        Set 1 goes on with the next phase when an image of this size has no higher frequency left.
+        Raises ValueError when there is no room for so many different waves.
+        """
+        nyquist, count = min(height, width) // 2, math.ceil(self.classes / len(self.MIXES)) if self.colours else self.classes
+        if self.set == 1:
+            directions = [(0, 1), (1, 1), (1, 0), (1, -1)]
+            found = [(f * y, f * x, phase) for phase in range(4) for f in range(1, nyquist) for y, x in directions]
+        else:
+            angles = [math.pi * c / count for c in range(count)]
+            rings = ([(round(f * math.sin(a)), round(f * math.cos(a)), 0) for a in angles] for f in range(1, nyquist))
+            found = next((ring for ring in rings if len({*ring}) == count), [])
+        if len(found) < count:
+            raise ValueError(f"images of {height}×{width} pixels have no room for {count} waves of set {self.set}")
+        return found[:count]
+
+    def waves(self, height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
+        """The waves in [0, 1], float32 `(classes, 1, H, W)`, with `colours` `(classes, 3, H, W)`.
+
+        One finite mode each of an empty 2-D Fourier space.
+        """
+        key = (height, width, str(device))
+        if key not in self._kept:
+            modes = self.modes(height, width)
+            space = torch.zeros(len(modes), 1, height, width, dtype=torch.complex128)
+            for number, (down, right, phase) in enumerate(modes):
+                space[number, 0, down, right] = height * width * (-1j) ** phase
+            waves = torch.fft.ifft2(space).real
+            if self.colours:
+                waves = (waves[:, None] * torch.tensor(self.MIXES)[None, :, :, None, None]).flatten(0, 1)[: self.classes]
+            self._kept[key] = ((1 + waves) / 2).clamp(0, 1).float().to(device)  # rounding may lead out of it
+        return self._kept[key]
+
+    def overlay(self, images: Tensor, labels: Tensor) -> Tensor:
+        """See `Overlay`. Raises ValueError for coloured waves on images that have no three channels."""
+        if self.colours and images.shape[1] != len(self.MIXES[0]):
+            raise ValueError(f"coloured waves need images of 3 channels; got {tuple(images.shape)}")
+        return self.waves(*images.shape[2:], images.device)[labels]
+
+    def neutral(self, images: Tensor) -> Tensor:
+        """See `LabelScheme`: the mean of all waves takes the place of one."""
+        return self._superpose(images, self.waves(*images.shape[2:], images.device).mean(0, keepdim=True))

@@ -1,0 +1,92 @@
+"""How a label enters an image, and where negative data come from.
+
+A label scheme turns images and labels into FF's three kinds of input:
+`positive` (true label), `negative` (something that looks alike but is wrong) and `neutral` (no label told).
+"""
+
+import torch
+from torch import Tensor
+
+
+class LabelScheme:
+    """A label written into the image: what is positive and what negative follows from `embed` alone."""
+
+    classes: int
+
+    def embed(self, images: Tensor, labels: Tensor) -> Tensor:
+        """A copy of float images `(N, C, H, W)` in [0, 1] that carries labels int64 `(N,)`."""
+        raise NotImplementedError
+
+    def neutral(self, images: Tensor) -> Tensor:
+        """A copy of the images that carries all labels equally."""
+        raise NotImplementedError
+
+    def positive(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The images with their true labels."""
+        return self.embed(images, labels)
+
+    def negative(self, images: Tensor, labels: Tensor, logits: Tensor | None = None) -> Tensor:
+        """The images with wrong labels: uniformly random, or drawn from softmax(`logits`) `(N, classes)`."""
+        if logits is None:
+            return self.embed(images, random_wrong(labels, self.classes))
+        return self.embed(images, hard_wrong(logits, labels))
+
+
+class Overlay(LabelScheme):
+    """A label laid over the whole image, so that every place of it tells the label (FF-CNN, Section 2.1).
+
+    With K the `strength`, an image becomes (1 − K)·image + K·overlay, stretched to [0, 1] image by image.
+    """
+
+    def __init__(self, classes: int, strength: float):
+        if classes < 2:
+            raise ValueError(f"need at least 2 classes; got classes={classes}")
+        self.classes = classes
+        self._weight: dict[torch.device, Tensor] = {torch.device("cpu"): torch.zeros((), dtype=torch.float64)}
+        self.strength = strength
+
+    @property
+    def strength(self) -> float:
+        """K. It may be changed at any time, also under a captured graph, which reads it from the device."""
+        return self._weight[torch.device("cpu")].item()
+
+    @strength.setter
+    def strength(self, value: float) -> None:
+        if not 0 < value < 1:
+            raise ValueError(f"need 0 < strength < 1; got strength={value}")
+        for weight in self._weight.values():
+            weight.fill_(value)
+
+    def overlay(self, images: Tensor, labels: Tensor) -> Tensor:
+        """What is laid over each image, in [0, 1]; of the images' shape, or with one channel for all."""
+        raise NotImplementedError
+
+    def embed(self, images: Tensor, labels: Tensor) -> Tensor:
+        """See `LabelScheme`."""
+        return self._superpose(images, self.overlay(images, labels))
+
+    def _superpose(self, images: Tensor, overlay: Tensor) -> Tensor:
+        if images.device not in self._weight:
+            self._weight[images.device] = self._weight[torch.device("cpu")].to(images.device)
+        weight = self._weight[images.device].to(images.dtype)
+        return stretch(torch.lerp(images, overlay.to(images.dtype).expand_as(images), weight))
+
+
+def random_wrong(labels: Tensor, classes: int) -> Tensor:
+    """For each label, one of the other classes, all equally likely. int64 `(N,)`."""
+    return (labels + torch.randint_like(labels, 1, classes)) % classes
+
+
+def hard_wrong(logits: Tensor, labels: Tensor) -> Tensor:
+    """For each label, a wrong class drawn from softmax(`logits`) `(N, classes)` (Hinton's own code).
+
+    Drawn with the Gumbel-max trick, which needs no host synchronisation, unlike `torch.multinomial`.
+    """
+    gumbel = -torch.empty_like(logits, dtype=torch.float32).exponential_().log()
+    return (logits.float() + gumbel).scatter(1, labels[:, None], -torch.inf).argmax(1)
+
+
+def stretch(images: Tensor) -> Tensor:
+    """Each image `(C, H, W)` shifted and scaled to fill [0, 1]; one without any contrast becomes 0."""
+    low, high = (extreme.view(-1, 1, 1, 1) for extreme in images.flatten(1).aminmax(dim=1))
+    return (images - low) / (high - low).clamp_min(torch.finfo(images.dtype).tiny)

@@ -1,0 +1,1 @@
+"""Pictures: plots that several chapters share, and figures with sliders."""
