@@ -11,7 +11,8 @@ import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 
-from fftools import data, recipes, shelf
+from evidence import build, networks
+from fftools import data
 from fftools.readout import LinearReadout
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -122,8 +123,9 @@ def agree(running, name, text, network, readout, images):
 
 # The CNNs of many passes take ten times as long as the others, so they see fewer images.
 @pytest.mark.parametrize("name, count", [("bp-cnn", 500), ("ff-mlp", 500), ("ff-cnn-wide-local", 100), ("ff-cnn-wide-through", 100)])
-def test_trained_networks_answer_as_pytorch_does(running, asked, name, count):
-    network, readout, _ = shelf.load(name)
+def test_trained_networks_answer_as_pytorch_does(running, asked, monkeypatch, name, count):
+    monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(ROOT / "results"))  # beside it the real networks are
+    network, readout, _ = networks.load(name)
     for parameter in [*network.parameters(), *(readout.parameters() if readout else ())]:
         parameter.data = parameter.data.half().float()  # both sides from the same half-precision weights
     agree(running, name, live_networks.script(name), network, readout, asked[:count])
@@ -133,7 +135,7 @@ def test_trained_networks_answer_as_pytorch_does(running, asked, name, count):
 def test_other_rules_answer_as_pytorch_does(running, asked, name):
     config = UNTRAINED[name]
     torch.manual_seed(3)
-    network = recipes.build(config).eval()
+    network = build.build(config).eval()
     readout = LinearReadout(network) if config.get("readout_epochs") else None
     with torch.no_grad():
         (readout or network).scores(torch.zeros(1, 1, 28, 28))

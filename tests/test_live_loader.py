@@ -1,4 +1,4 @@
-"""How pages that compute get their code and their networks: one script from many modules, weights checked before use."""
+"""How pages that compute get their code and their networks: one script of many modules, checked weights."""
 
 import re
 import sys
@@ -29,14 +29,20 @@ def open_folder(running, tmp_path):
     contexts = []
 
     def look(entry: str, body: str = "", **files: str):
-        for name, text in {"loader": (live.SOURCES / "loader.js").read_text(), "entry": entry, **files}.items():
+        for name, text in {
+            "loader": (live.SOURCES / "loader.js").read_text(),
+            "entry": entry,
+            **files,
+        }.items():
             (tmp_path / f"{name}.js").parent.mkdir(exist_ok=True)
             (tmp_path / f"{name}.js").write_text(text)
         bundled = live.bundle("entry", tmp_path)
         (tmp_path / "entry.js").write_text(bundled)
         (tmp_path / "page.html").write_text(
             f"""<!doctype html><meta charset="utf-8"><meta http-equiv="Content-Security-Policy"
-            content="default-src file:; worker-src blob:"><script src="entry.js" defer></script><body>{body}""")
+            content="default-src file:; worker-src blob:">
+            <script src="entry.js" defer></script><body>{body}"""
+        )
         contexts.append(context := running.new_context())
         page = context.new_page()
         page.complaints = []
@@ -51,22 +57,36 @@ def open_folder(running, tmp_path):
 
 
 def test_modules_become_one_script_that_runs_from_a_folder(open_folder):
-    page = open_folder("""import { twice as double } from "./a.js";
+    page = open_folder(
+        """import { twice as double } from "./a.js";
 import {
   name,
 } from "./b.js";
 globalThis.found = [double(2), name, typeof twice];
-""", a='import { name } from "./b.js";\nconst one = 1;\nexport function twice(x) { return name.length && 2 * x * one; }\n',
-                       b='const one = "not the other one";\nexport const name = one;\n')
+""",
+        a='import { name } from "./b.js";\nconst one = 1;\n'
+        "export function twice(x) { return name.length && 2 * x * one; }\n",
+        b='const one = "not the other one";\nexport const name = one;\n',
+    )
     assert page.evaluate("found") == [4, "not the other one", "undefined"]
     assert not page.complaints
 
 
-@pytest.mark.parametrize("source, said", [
-    ('import * as all from "./loader.js";\n', "import \\* as all"),
-    ("export default 1;\n", "export default 1"),
-    ('import { a } from "./entry.js";\n', "circle: entry → entry"),
-])
+def test_modules_are_short_and_run_nothing_from_text():
+    for path in live.SOURCES.glob("*.js"):
+        text = path.read_text("utf8")
+        assert text.count("\n") < 300, path.name
+        assert not re.search(r"\beval\(|new Function|innerHTML|https?://(?!www\.w3\.org)", text), path.name
+
+
+@pytest.mark.parametrize(
+    "source, said",
+    [
+        ('import * as all from "./loader.js";\n', "import \\* as all"),
+        ("export default 1;\n", "export default 1"),
+        ('import { a } from "./entry.js";\n', "circle: entry → entry"),
+    ],
+)
 def test_what_the_bundler_cannot_read_is_named(tmp_path, source, said):
     (tmp_path / "entry.js").write_text(source)
     with pytest.raises(ValueError, match=said):
@@ -89,7 +109,8 @@ else globalThis.ask = (numbers) => new Promise((resolve) => {
 LOADS = """import { loadNetwork, mountAll } from "./loader.js";
 mountAll("small", async (element, options) => {
   const { about, tensors } = await loadNetwork(options.network);
-  element.textContent = JSON.stringify([about.rule, tensors.w.shape, Array.from(tensors.w.data), Array.from(tensors.b.data)]);
+  const { w, b } = tensors;
+  element.textContent = JSON.stringify([about.rule, w.shape, Array.from(w.data), Array.from(b.data)]);
 });
 """
 TENSORS = {"w": np.array([[1.5, -2.0, 65504.0], [6e-8, 0.333, -0.0]]), "b": np.array([1e-5])}
@@ -106,15 +127,18 @@ def test_weights_arrive_as_they_were(open_folder, dtype):
         assert np.array_equal(np.array(found, np.float32), sent.astype(dtype).astype(np.float32).ravel())
 
 
-@pytest.mark.parametrize("old, new, said", [
-    (r'"crc32": \d+', '"crc32": 1', "the sum does not agree"),
-    (r'"base64": "....', '"base64": "', r"bytes, 14 expected"),
-    (r'"base64": "', '"base64": "*', "not base64"),
-    (r'"shape": \[1\]', '"shape": [2]', "the shapes need 8"),
-    (r'"float16"', '"float8"', "dtype float8"),
-    (r'.+', "", "nothing in it"),
-    (None, None, r"networks/ff\.js did not arrive"),
-])
+@pytest.mark.parametrize(
+    "old, new, said",
+    [
+        (r'"crc32": \d+', '"crc32": 1', "the sum does not agree"),
+        (r'"base64": "....', '"base64": "', r"bytes, 14 expected"),
+        (r'"base64": "', '"base64": "*', "not base64"),
+        (r'"shape": \[1\]', '"shape": [2]', "the shapes need 8"),
+        (r'"float16"', '"float8"', "dtype float8"),
+        (r".+", "", "nothing in it"),
+        (None, None, r"networks/ff\.js did not arrive"),
+    ],
+)
 def test_a_damaged_file_gives_a_sentence(open_folder, old, new, said):
     files = {} if old is None else {"networks/ff": re.sub(old, new, live.pack("ff", TENSORS), count=1)}
     page = open_folder(LOADS, PLACE, **files)

@@ -1,13 +1,13 @@
-"""Sphinx extension: pages that compute. What they run is kept as ES modules in book/_assets/live and written as one script.
+"""Sphinx extension: pages that compute. Their ES modules in book/_assets/live become one script a page.
 
     ```{live} playground
     :scene: ring
     A sentence for readers without JavaScript.
     ```
 
-becomes `<div class="live" data-live="playground" data-scene="ring">` with that sentence inside, and the page gets
-`_static/live/playground.js`: the module of that name and all that it imports, in a classic script, because a browser
-loads no modules from a folder (file://). Styles of the same name, and live.css, come along.
+becomes `<div class="live" data-live="playground" data-scene="ring">` with that sentence inside, and the page
+gets `_static/live/playground.js`: the module of that name and all that it imports, in a classic script. A
+browser loads no modules from a folder (file://). Styles of the same name, and live.css, come along.
 """
 
 import base64
@@ -27,10 +27,11 @@ DTYPES = {"float16": "<f2", "float32": "<f4"}
 
 
 def bundle(name: str, folder: Path = SOURCES) -> str:
-    """One classic script of a module and what it imports. BUNDLE is its own text, from which a page makes a worker.
+    """One classic script of a module and what it imports; BUNDLE in it is its own text, for workers.
 
     Each module becomes a function that returns what it exports, so equal names in two modules do not meet.
-    Raises ValueError for an import or export that is not written `import {a, b} from "./c.js";` or `export function a`.
+    Raises ValueError where modules import each other in a circle, and for an import or export that is not
+    written `import {a, b} from "./c.js";` or `export function a`.
     """
     modules: dict[str, str] = {}
 
@@ -42,12 +43,16 @@ def bundle(name: str, folder: Path = SOURCES) -> str:
         source = (folder / f"{name}.js").read_text("utf8")
         for _, needed in IMPORT.findall(source):
             add(needed, (*above, name))
-        body = IMPORT.sub(lambda found: f"const {{{found[1].replace(' as ', ': ')}}} = {found[2]}_module;", source)
+        body = IMPORT.sub(
+            lambda found: f"const {{{found[1].replace(' as ', ': ')}}} = {found[2]}_module;", source
+        )
         exported = ", ".join(name for _, name in EXPORT.findall(body))
         body = EXPORT.sub(r"\1 \2", body)
         if left := re.search(r"^(import|export)\b.*", body, re.MULTILINE):
             raise ValueError(f"{name}.js: {left[0]!r} is in a form that tools/live.py does not read")
-        modules[name] = f"// ---- {name}.js\nconst {name}_module = (() => {{\n{body}\nreturn {{{exported}}};\n}})();\n"
+        modules[name] = (
+            f"// ---- {name}.js\nconst {name}_module = (() => {{\n{body}\nreturn {{{exported}}};\n}})();\n"
+        )
 
     add(name, ())
     head = '(function bundle() {\n"use strict";\nconst BUNDLE = `(${bundle})()`;\n\n'
@@ -57,8 +62,14 @@ def bundle(name: str, folder: Path = SOURCES) -> str:
 def pack(name: str, tensors: dict, about: dict | None = None, dtype: str = "float16") -> str:
     """NumPy arrays as a script that hands them to the page; `loadNetwork(name)` of loader.js checks them."""
     raw = b"".join(array.astype(DTYPES[dtype]).tobytes() for array in tensors.values())
-    packed = {"about": about or {}, "tensors": [{"name": key, "shape": array.shape} for key, array in tensors.items()],
-              "dtype": dtype, "bytes": len(raw), "crc32": zlib.crc32(raw), "base64": base64.b64encode(raw).decode()}
+    packed = {
+        "about": about or {},
+        "tensors": [{"name": key, "shape": array.shape} for key, array in tensors.items()],
+        "dtype": dtype,
+        "bytes": len(raw),
+        "crc32": zlib.crc32(raw),
+        "base64": base64.b64encode(raw).decode(),
+    }
     return f"(globalThis.liveNetworks ??= {{}})[{json.dumps(name)}] = {json.dumps(packed)};\n"
 
 
@@ -75,12 +86,19 @@ class Live(SphinxDirective):
     def run(self):
         name = self.arguments[0]
         if not (SOURCES / f"{name}.js").exists() or not self.content:
-            raise self.error(f"{{live}} {name} needs {name}.js in book/_assets/live, and a sentence in its body")
-        data = "".join(f' data-{key}="{escape(value)}"' for key, value in {"live": name, **self.options}.items())
+            raise self.error(
+                f"{{live}} {name} needs {name}.js in book/_assets/live, and a sentence in its body"
+            )
+        data = "".join(
+            f' data-{key}="{escape(value)}"' for key, value in {"live": name, **self.options}.items()
+        )
         holder = nodes.Element()
         self.state.nested_parse(self.content, self.content_offset, holder)
-        return [nodes.raw("", f'<div class="live"{data}>', format="html", live=name), *holder.children,
-                nodes.raw("", "</div>", format="html")]
+        return [
+            nodes.raw("", f'<div class="live"{data}>', format="html", live=name),
+            *holder.children,
+            nodes.raw("", "</div>", format="html"),
+        ]
 
 
 def write(app) -> None:
@@ -106,4 +124,3 @@ def setup(app):
     app.connect("builder-inited", write)
     app.connect("html-page-context", add_scripts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
-

@@ -12,7 +12,7 @@ import live
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
-SHELF = next(path for name in ("networks", "checkpoints") if (path := ROOT / name).is_dir())
+SHELF = ROOT / "networks"
 DIGITS = ROOT / "book" / "_assets" / "live" / "digits.json"
 DTYPES = {"F16": "<f2", "F32": "<f4"}
 

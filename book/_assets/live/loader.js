@@ -1,7 +1,8 @@
-// What every page that computes needs: a place on the page, files fetched when they are wanted, workers, the theme.
+// What every page that computes needs: a place on the page, files fetched when they are wanted, workers, the
+// theme.
 //
-// tools/live.py writes each entry module and all it imports as one classic script, because browsers refuse modules,
-// fetch() and worker files in a page opened from a folder. BUNDLE is the text of that script.
+// tools/live.py writes each entry module and all it imports as one classic script, because browsers refuse
+// modules, fetch() and worker files in a page opened from a folder. BUNDLE is the text of that script.
 
 /** True inside a worker, which runs the same script as the page. */
 export const inWorker = typeof document === "undefined";
@@ -9,17 +10,18 @@ export const inWorker = typeof document === "undefined";
 // The folder of this script, from which networks are fetched.
 const here = inWorker ? "" : new URL(".", document.currentScript?.src ?? document.baseURI).href;
 
-/** Give every <div data-live="name"> to `mount(element, options)`; options are its data attributes, all strings.
- *  What goes wrong is said on the page, in the place of what would have been there. */
+/** Give every <div data-live="name"> to `mount(element, options)`; options are its data attributes, all
+ *  strings. What goes wrong is said on the page, in the place of what would have been there. */
 export function mountAll(name, mount) {
   if (inWorker) return;
-  const begin = () => document.querySelectorAll(`[data-live="${name}"]`).forEach(async (element) => {
-    try {
-      await mount(element, { ...element.dataset });
-    } catch (error) {
-      say(element, error);
-    }
-  });
+  const begin = () =>
+    document.querySelectorAll(`[data-live="${name}"]`).forEach(async (element) => {
+      try {
+        await mount(element, { ...element.dataset });
+      } catch (error) {
+        say(element, error);
+      }
+    });
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
   else begin();
 }
@@ -46,16 +48,19 @@ const scripts = new Map(); // address → promise
 /** Load a classic script from the folder of live pages, once: loadScript("networks/ff-mlp"). */
 export function loadScript(name) {
   if (!scripts.has(name)) {
-    scripts.set(name, new Promise((resolve, reject) => {
-      const script = document.createElement("script");
-      script.src = `${here}${name}.js`;
-      script.onload = resolve;
-      script.onerror = () => {
-        scripts.delete(name); // so that it can be tried again
-        reject(new Error(`the file ${name}.js did not arrive.`));
-      };
-      document.head.append(script);
-    }));
+    scripts.set(
+      name,
+      new Promise((resolve, reject) => {
+        const script = document.createElement("script");
+        script.src = `${here}${name}.js`;
+        script.onload = resolve;
+        script.onerror = () => {
+          scripts.delete(name); // so that it can be tried again
+          reject(new Error(`the file ${name}.js did not arrive.`));
+        };
+        document.head.append(script);
+      }),
+    );
   }
   return scripts.get(name);
 }
@@ -69,7 +74,9 @@ export async function loadNetwork(name) {
 
 /** Check one packed network and decode it: bytes, sum, dtype, and that the shapes use up every number. */
 export function unpack(name, packed) {
-  const fail = (what) => { throw new Error(`the weights of ${name} are damaged (${what}).`); };
+  const fail = (what) => {
+    throw new Error(`the weights of ${name} are damaged (${what}).`);
+  };
   if (!packed?.base64 || !Array.isArray(packed.tensors)) fail("nothing in it");
   let bytes;
   try {
@@ -81,8 +88,9 @@ export function unpack(name, packed) {
   }
   if (bytes.length !== packed.bytes) fail(`${bytes.length} bytes, ${packed.bytes} expected`);
   if (crc32(bytes) !== packed.crc32) fail("the sum does not agree");
-  const all = { float16: halves, float32: (raw) => new Float32Array(raw.buffer) }[packed.dtype]?.(bytes)
-    ?? fail(`dtype ${packed.dtype}`);
+  const all =
+    { float16: halves, float32: (raw) => new Float32Array(raw.buffer) }[packed.dtype]?.(bytes) ??
+    fail(`dtype ${packed.dtype}`);
   const tensors = {};
   let used = 0;
   for (const { name: key, shape } of packed.tensors) {
@@ -107,7 +115,7 @@ export function crc32(bytes) {
   return ~sum >>> 0;
 }
 
-/** Half-precision numbers as float32: sign, 5 bits of exponent, 10 of mantissa. All 65,536 are worked out once. */
+/** Half-precision numbers as float32: sign, 5 bits of exponent, 10 of mantissa. All 65,536 are made once. */
 function halves(raw) {
   const table = Float32Array.from({ length: 65536 }, (_, half) => {
     const sign = half & 0x8000 ? -1 : 1, exponent = (half >> 10) & 31, mantissa = half & 1023;
@@ -119,7 +127,8 @@ function halves(raw) {
   return out;
 }
 
-/** Call `paint` when the reader turns the lights on or off. Drawings ask `colour(name)` for the theme's colours. */
+/** Call `paint` when the reader turns the lights on or off. Drawings ask `colour(name)` for the theme's
+ *  colours. */
 export function onTheme(paint) {
   new MutationObserver(paint).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 }
@@ -130,4 +139,5 @@ export function colour(element, name) {
 }
 
 /** Whether the reader asked for less motion. */
-export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+export const calm = () => motion?.matches ?? false;
+const motion = globalThis.matchMedia?.("(prefers-reduced-motion: reduce)");
