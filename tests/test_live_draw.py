@@ -117,12 +117,13 @@ def agree(running, name, text, network, readout, images):
             assert here.isfinite().all() and ((here - expected).abs() / scale).max() < 1e-3, key
             rivals = expected.gather(1, here.argmax(1)[:, None])
             assert ((expected.max(1, keepdim=True).values - rivals) / scale).max() < 1e-3, key
-            assert len(expected.argmax(1).unique()) > 1, "one answer to all images would prove nothing"
+            own = (expected - expected.mean(0)).abs().amax(1, keepdim=True) / scale
+            assert own.median() > 2e-2, "scores that hardly depend on the image would prove nothing"
     return found
 
 
 # The CNNs of many passes take ten times as long as the others, so they see fewer images.
-@pytest.mark.parametrize("name, count", [("bp-cnn", 500), ("ff-mlp", 500), ("ff-cnn-wide-local", 100), ("ff-cnn-wide-through", 100)])
+@pytest.mark.parametrize("name, count", [("bp-cnn", 500), ("ff-mlp", 500), ("ff-cnn-wide-local", 60), ("ff-cnn-wide-through", 60)])
 def test_trained_networks_answer_as_pytorch_does(running, asked, monkeypatch, name, count):
     monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(ROOT / "results"))  # beside it the real networks are
     network, readout, _ = networks.load(name)
@@ -155,12 +156,12 @@ def test_other_rules_answer_as_pytorch_does(running, asked, name):
         assert ((here - blocks).abs() / blocks.abs().amax(2, keepdim=True)).max() < 1e-3
 
 
-@pytest.mark.parametrize("size", [(1280, 1000), (390, 844)], ids=["desktop", "phone"])
-def test_drawn_digits_are_read_and_the_last_word_is_about_the_whole_drawing(look, size):
+@pytest.mark.parametrize("size, each", [((1280, 1000), 3), ((390, 844), 1)], ids=["desktop", "phone"])
+def test_drawn_digits_are_read_and_the_last_word_is_about_the_whole_drawing(look, size, each):
     page = look(*size)
     drawn.answered(page)
-    found = [(digit, drawn.draw(page, strokes), page.locator(".digit-words").text_content()) for digit, strokes in drawn.drawings(3)]
-    assert sum(answer == str(digit) for digit, answer, _ in found) >= 27
+    found = [(digit, drawn.draw(page, strokes), page.locator(".digit-words").text_content()) for digit, strokes in drawn.drawings(each)]
+    assert sum(answer == str(digit) for digit, answer, _ in found) >= 0.9 * len(found)
     assert all(words.startswith(f"{answer}, ") for _, answer, words in found)
     page.wait_for_timeout(300)
     assert page.locator(".digit-big").text_content() == found[-1][1], "an answer came after the page said that it was done"
