@@ -56,6 +56,24 @@ def running():
         yield browser
 
 
+def untrained(name):
+    """A network as it was drawn by chance, its read-out if it has one, and both as a script for the page."""
+    config = UNTRAINED[name]
+    torch.manual_seed(3)
+    network = build.build(config).eval()
+    readout = LinearReadout(network) if config.get("readout_epochs") else None
+    with torch.no_grad():
+        (readout or network).scores(torch.zeros(1, 1, 28, 28))
+        network.scores(torch.zeros(1, 1, 28, 28))
+    for parameter in [*network.parameters(), *(readout.parameters() if readout else ())]:
+        parameter.data = (3 * parameter.data).half().float()
+    for buffer in network.buffers():
+        buffer.data = buffer.data.half().float()
+    state = {f"learner.{key}": x.numpy() for key, x in network.state_dict().items()}
+    state |= {f"linear.{key}": x.detach().numpy() for key, x in readout.linear.state_dict().items()} if readout else {}
+    return network, readout, live.pack(name, state, {"config": config, "image": [1, 28, 28], "classes": 10, "metrics": {}})
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The page without the book around it, in a folder."""
@@ -64,7 +82,11 @@ def site(tmp_path_factory):
     (folder / "digit.js").write_text(live.bundle("digit"))
     for name in SHOWN:
         (folder / "networks" / f"{name}.js").write_text(live_networks.script(name))
-    (folder / "shelf.js").write_text(live_networks.shelf(SHOWN))
+    (folder / "networks" / "mono-cnn.js").write_text(untrained("mono-cnn")[2])
+    head, shelf = live_networks.shelf(SHOWN).split(" = ", 1)
+    shelf = json.loads(shelf.rstrip(";\n"))
+    shelf["networks"].append({"name": "mono-cnn", "title": "Mono-Forward", "megabytes": 0.1})
+    (folder / "shelf.js").write_text(f"{head} = {json.dumps(shelf)};")
     for name in ("live.css", "digit.css"):
         shutil.copy(live.SOURCES / name, folder)
     (folder / "page.html").write_text("""<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8"><title>Digit</title>
@@ -134,20 +156,7 @@ def test_trained_networks_answer_as_pytorch_does(running, asked, monkeypatch, na
 
 @pytest.mark.parametrize("name", UNTRAINED)
 def test_other_rules_answer_as_pytorch_does(running, asked, name):
-    config = UNTRAINED[name]
-    torch.manual_seed(3)
-    network = build.build(config).eval()
-    readout = LinearReadout(network) if config.get("readout_epochs") else None
-    with torch.no_grad():
-        (readout or network).scores(torch.zeros(1, 1, 28, 28))
-        network.scores(torch.zeros(1, 1, 28, 28))
-    for parameter in [*network.parameters(), *(readout.parameters() if readout else ())]:
-        parameter.data = (3 * parameter.data).half().float()
-    for buffer in network.buffers():
-        buffer.data = buffer.data.half().float()
-    state = {f"learner.{key}": x.numpy() for key, x in network.state_dict().items()}
-    state |= {f"linear.{key}": x.detach().numpy() for key, x in readout.linear.state_dict().items()} if readout else {}
-    text = live.pack(name, state, {"config": config, "image": [1, 28, 28], "classes": 10, "metrics": {}})
+    config, (network, readout, text) = UNTRAINED[name], untrained(name)
     found = agree(running, name, text, network, readout, asked[:50])
     if config["rule"] != "bp":
         with torch.no_grad():
@@ -244,6 +253,31 @@ def test_the_labels_strength_changes_forward_forwards_answer(look):
     strength.fill("0.6")
     drawn.answered(page)
     assert numbers() != before
+
+
+def test_only_a_layer_that_does_not_judge_has_no_say(look):
+    """The head of the table was once kept from the network before: of two with as many layers, the second had the first's."""
+    page = look()
+    for name, silent in [("ff-cnn-wide-local", 1), ("ff-mlp", 0), ("ff-cnn-wide-local", 1)]:
+        page.locator(".digit-network").select_option(name)
+        page.wait_for_function("text => document.querySelector('.digit-about').textContent.includes(text)",
+                               arg="neurons" if name == "ff-mlp" else "32 filters")
+        drawn.answered(page)
+        assert page.locator(".digit-table small").count() == silent
+
+
+def test_mono_forward_stops_at_the_first_block_that_is_sure_enough(look):
+    page = look()
+    page.locator(".digit-network").select_option("mono-cnn")
+    page.wait_for_function("() => document.querySelector('.digit-about').textContent.includes('not trained')")
+    drawn.answered(page)
+    assert page.locator(".digit-table thead th").all_text_contents() == ["Label", *(f"Block {n}" for n in range(1, 5)), "Sum"]
+    stops, enough = [], page.locator(".digit-slider").last.locator("input")
+    for share in ("50", "99.5"):
+        enough.fill(share)
+        drawn.answered(page)
+        stops.append(page.locator(".digit-exit").text_content())
+    assert stops[0].startswith("Early exit: block") and stops[0] != stops[1]
 
 
 @pytest.mark.parametrize("old, new, said", [('"crc32": ', '"crc32": 1', "damaged"), ('"base64": "', '"base64": "AAAA', "damaged"),

@@ -24,7 +24,7 @@ async function mountDigit(element, { network: first }) {
   const about = el("p", { class: "digit-about" }), exit = el("p", { class: "digit-exit" }), time = el("p", { class: "digit-time" });
   const history = el("ol", { class: "digit-history" }), hint = el("p", { class: "digit-hint" });
   const verdict = verdictTable(), sliders = foolingSliders(state, settle), maps = mapChoice(showMap);
-  const images = testImages(digits, (image) => show([], image)), failed = el("div");
+  const images = testImages(digits, (image, label) => show([], image, label)), failed = el("div");
   const choice = el("select", { class: "digit-network", onchange: () => choose(choice.value) },
     ...networks.map(({ name, title, megabytes }) => el("option", { value: name }, `${title} (${megabytes} MB)`)));
 
@@ -51,7 +51,8 @@ async function mountDigit(element, { network: first }) {
     if (done) settle(); else refresh();
   }
 
-  function show(strokes, picture = null) {
+  function show(strokes, picture = null, label = null) {
+    state.label = label;
     if (!picture) images.release();
     state.acting = null;
     pad.show(strokes, picture);
@@ -88,7 +89,8 @@ async function mountDigit(element, { network: first }) {
   async function refresh() {
     const { image, place } = picture(pad.strokes);
     paintGrey(seen, image, SIDE);
-    hint.textContent = state.example ? "An example. Draw a digit of your own." : blank() ? "Draw a digit, or take one below." : "";
+    hint.textContent = state.example ? "An example. Draw a digit of your own." : blank() ? "Draw a digit, or take one below."
+      : pad.picture && state.label !== null ? `MNIST says: ${state.label}. Add a stroke, and see.` : "";
     if (!state.network) return false;
     const { name, strength, network } = state, question = state.question = {};
     verdict.table.setAttribute("aria-busy", "true");

@@ -4,12 +4,12 @@ import { el, paintGrey, slider } from "./digit_elements.js";
 import { SIDE } from "./digit_ink.js";
 import { TURNS } from "./digit_turns.js";
 
-/** Forty test images as one group of radio buttons; `choose(image)` with grey values from 0 to 1. */
+/** Forty test images as one group of radio buttons; `choose(image, label)` with grey values from 0 to 1. */
 export function testImages(digits, choose) {
   const boxes = digits.images.map(({ label, hard, pixels }, number) => {
     const grey = Float32Array.from(atob(pixels), (letter) => letter.charCodeAt(0) / 255), canvas = el("canvas");
     paintGrey(canvas, grey, SIDE);
-    const input = el("input", { type: "radio", name: "digit-image", value: number, onchange: () => choose(grey),
+    const input = el("input", { type: "radio", name: "digit-image", value: number, onchange: () => choose(grey, label),
       "aria-label": `a ${label}${hard ? ", a hard one" : ""}` });
     return el("label", { class: hard ? "digit-hard" : "" }, input, canvas);
   });
@@ -60,7 +60,9 @@ export function turns(draw) {
 
 /** What the map on the drawing can tell: `{select, fit(network), choice()}`. */
 export function mapChoice(change) {
-  const select = el("select", { onchange: change }), row = el("label", {}, el("span", {}, "Map on the drawing"), select);
+  const select = el("select", { onchange: change }), legend = el("p", { class: "digit-legend" },
+    el("span", { class: "digit-for" }, "blue"), " speaks for it, ", el("span", { class: "digit-against" }, "orange"), " against");
+  const row = el("div", {}, el("label", {}, el("span", {}, "Map on the drawing"), select), legend);
   function fit({ layers, rule, reads, classes }) {
     const maps = layers[0].shape[1] > 1, read = { ff: "read-out", cw: "goodness", mf: "goodness", bp: "logit" }[rule];
     const options = !maps ? [["off", "none: fully connected layers have no places"]] : [
@@ -71,7 +73,7 @@ export function mapChoice(change) {
     const kept = select.value;
     select.replaceChildren(...options.map(([value, text]) => el("option", { value }, text)));
     if (options.some(([value]) => value === kept) && maps && kept !== "off") select.value = kept;
-    select.disabled = !maps;
+    select.disabled = legend.hidden = !maps;
   }
   return { row, fit, choice: () => select.value };
 }

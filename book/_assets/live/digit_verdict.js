@@ -41,7 +41,7 @@ export function sentence(network, answer) {
   const layers = all.filter(({ head, counts }) => counts && /\d/.test(head)), readout = all.find(({ head }) => head === "Read-out");
   const lead = answer.scores[winner] - answer.scores[second];
   const ahead = LOGITS.includes(network.rule) ? `${percent(softmax(answer.scores)[winner])} sure` : `ahead of ${second} by ${amount(lead)}`;
-  const others = layers.filter(({ says }) => says !== winner).map(({ head, says }) => `${head.toLowerCase()} alone says ${says}`);
+  const others = layers.filter(({ says }) => says !== winner).map(({ head, says }) => `${head.toLowerCase()} says ${says}`);
   if (readout && readout.says !== winner) others.push(`the read-out says ${readout.says}`);
   const agree = layers.length + Boolean(readout) > 1 ? " All agree." : "";
   return `${winner}, ${ahead}.${others.length ? ` But ${others.join(", ")}.` : agree}`;
@@ -71,7 +71,7 @@ export function verdictTable() {
   function show(network, answer) {
     table.classList.toggle("digit-empty", !answer);
     if (!answer) return;
-    const all = columns(network, answer), key = all.map(({ head }) => head).join() + Boolean(answer.labelled);
+    const all = columns(network, answer), key = JSON.stringify(all.map(({ head, counts }) => [head, counts]));
     if (built !== key) build(network, all);
     built = key;
     const [winner] = ranking(answer.scores);
