@@ -78,7 +78,8 @@ def test_batches_are_ordered_by_the_generator_alone(numbered):
     (torch.zeros(3, 1, 8, 8), torch.zeros(3, dtype=torch.int64, device="meta")),
 ])
 def test_images_and_labels_must_belong_together(images, labels):
-    with pytest.raises(ValueError, match=r"images \(N, C, H, W\).*labels \(N,\) int64.*one device; got .*on cpu and .* on") as error:
+    wanted = r"images \(N, C, H, W\).*labels \(N,\) int64.*one device; got .*on cpu and .* on"
+    with pytest.raises(ValueError, match=wanted) as error:
         Split(images, labels)
     assert str(tuple(images.shape)) in str(error.value) and str(tuple(labels.shape)) in str(error.value)
 

@@ -1,4 +1,4 @@
-"""Your own images: what a folder gives, in which form, and which file is named when something is wrong with it."""
+"""Your own images: what a folder gives, in which form, and which file is named when something is wrong."""
 
 import os
 import shutil
@@ -27,11 +27,14 @@ def save(path, array, **options) -> None:
 
 @pytest.fixture
 def home(monkeypatch, tmp_path):
-    """The data directory, with a folder `shapes`: thirty grey images of 6×4 pixels a class; image i is filled with 30 c + i."""
+    """The data directory with a folder `shapes`: thirty grey images of 6×4 pixels a class, of 30 c + i."""
     monkeypatch.setenv("FFTOOLS_DATA_DIR", str(tmp_path / "data"))
     for number, name in enumerate(CLASSES):
         for i in range(30):
-            save(tmp_path / "data" / "shapes" / "train" / name / f"{i:02}.png", np.full((4, 6), 30 * number + i, np.uint8))
+            save(
+                tmp_path / "data" / "shapes" / "train" / name / f"{i:02}.png",
+                np.full((4, 6), 30 * number + i, np.uint8),
+            )
     return tmp_path / "data"
 
 
@@ -44,12 +47,14 @@ def values(split) -> list[int]:
     return split.images[:, 0, 0, 0].tolist()
 
 
-# ---- what a folder gives ----------------------------------------------------------------------------------------
+# ---- what a folder gives --------------------------------------------------------------------------
 
 
 def test_a_folder_is_loaded_by_its_path_and_by_its_name(home, shapes, monkeypatch):
     found = data.load("shapes", "cpu")
-    assert found.name == "shapes" and found.names == CLASSES and found.classes == 3 and found.shape == (1, 4, 6)
+    assert (
+        found.name == "shapes" and found.names == CLASSES and found.classes == 3 and found.shape == (1, 4, 6)
+    )
     assert found.train.images.dtype == torch.uint8 and found.train.labels.dtype == torch.int64
     assert "image folder shapes" in found.source and "validation: a stratified fifth of train" in found.source
     monkeypatch.chdir(home.parent)
@@ -61,15 +66,26 @@ def test_a_folder_is_loaded_by_its_path_and_by_its_name(home, shapes, monkeypatc
 def test_missing_splits_are_drawn_with_equal_shares_and_every_image_once(shapes):
     found = data.load("shapes", "cpu")
     parts = found.train, found.validation, found.test
-    assert [torch.bincount(part.labels).tolist() for part in parts] == [[19, 19, 20], [5, 5, 4], [6] * 3] or all(
-        max(counts) - min(counts) <= 1 for counts in (torch.bincount(part.labels).tolist() for part in parts))
+    assert [torch.bincount(part.labels).tolist() for part in parts] == [
+        [19, 19, 20],
+        [5, 5, 4],
+        [6] * 3,
+    ] or all(
+        max(counts) - min(counts) <= 1 for counts in (torch.bincount(part.labels).tolist() for part in parts)
+    )
     assert sorted(sum(map(values, parts), [])) == list(range(90))
     for part in parts:
-        assert [value // 30 for value in values(part)] == part.labels.tolist(), "each label stays with its image"
-        assert part.labels.tolist() != sorted(part.labels.tolist()), "shuffled: a part of it holds all classes"
+        assert [value // 30 for value in values(part)] == part.labels.tolist(), (
+            "each label stays with its image"
+        )
+        assert part.labels.tolist() != sorted(part.labels.tolist()), (
+            "shuffled: a part of it holds all classes"
+        )
     again = data.load("shapes", "cpu")
-    assert all(torch.equal(one.images, getattr(again, name).images)
-               for name, one in zip(("train", "validation", "test"), parts)), "with a fixed seed"
+    assert all(
+        torch.equal(one.images, getattr(again, name).images)
+        for name, one in zip(("train", "validation", "test"), parts)
+    ), "with a fixed seed"
 
 
 @pytest.mark.parametrize("called", ["validation", "val"])
@@ -78,7 +94,9 @@ def test_splits_that_are_there_are_taken_as_they_are(shapes, called):
         for name in CLASSES[:2]:  # a part may lack a class
             (shapes / part / name).mkdir(parents=True)
             for i in (0, 1):
-                (shapes / "train" / name / f"{i + 2 * (part == 'test'):02}.png").rename(shapes / part / name / f"{i}.png")
+                (shapes / "train" / name / f"{i + 2 * (part == 'test'):02}.png").rename(
+                    shapes / part / name / f"{i}.png"
+                )
     found = data.load("shapes", "cpu")
     assert sorted(values(found.validation)) == [0, 1, 30, 31] and sorted(values(found.test)) == [2, 3, 32, 33]
     assert len(found.train) == 82 and "stratified" not in found.source
@@ -98,10 +116,22 @@ def test_colour_comes_as_red_green_blue_and_grey_among_it_is_repeated(home):
     assert (whole.images[~plain] == torch.from_numpy(colour).permute(2, 0, 1)).all()
 
 
-@pytest.mark.parametrize("mode, ending, shape", [
-    ("1", "png", 1), ("L", "jpg", 1), ("LA", "png", 1), ("P", "gif.png", 3), ("RGBA", "png", 3), ("CMYK", "jpg", 3),
-    ("L", "bmp", 1), ("L", "tif", 1), ("L", "pgm", 1), ("RGB", "webp", 3), ("L", "PNG", 1),
-])
+@pytest.mark.parametrize(
+    "mode, ending, shape",
+    [
+        ("1", "png", 1),
+        ("L", "jpg", 1),
+        ("LA", "png", 1),
+        ("P", "gif.png", 3),
+        ("RGBA", "png", 3),
+        ("CMYK", "jpg", 3),
+        ("L", "bmp", 1),
+        ("L", "tif", 1),
+        ("L", "pgm", 1),
+        ("RGB", "webp", 3),
+        ("L", "PNG", 1),
+    ],
+)
 def test_every_common_kind_of_file(home, mode, ending, shape):
     for name in ("a", "b"):
         for i in range(8):
@@ -117,7 +147,7 @@ def test_size_brings_all_images_to_one_square(home):
     for name, (height, width) in {"high": (40, 20), "wide": (20, 60)}.items():
         for i in range(10):
             picture = np.zeros((height, width), np.uint8)
-            picture[height // 2 - 10: height // 2 + 10, width // 2 - 10: width // 2 + 10] = 200
+            picture[height // 2 - 10 : height // 2 + 10, width // 2 - 10 : width // 2 + 10] = 200
             save(home / "sizes" / "train" / name / f"{i}.png", picture)
     found = data.load("sizes", "cpu", size=8)
     assert found.shape == (1, 8, 8) and found.train.images.min() > 180
@@ -152,7 +182,7 @@ def test_a_network_learns_a_folder(home):
     for name, place in {"left": 0, "right": 4}.items():
         for i in range(60):
             picture = chance.integers(60, size=(8, 8), dtype=np.uint8)
-            picture[:, place:place + 4] += 120
+            picture[:, place : place + 4] += 120
             save(home / "sides" / "train" / name / f"{i}.png", picture)
     found = data.load("sides", "cpu")
     torch.manual_seed(0)
@@ -161,7 +191,7 @@ def test_a_network_learns_a_folder(home):
     assert accuracy(learner.scores, found.test) == 1
 
 
-# ---- torchvision's datasets as folders of images ----------------------------------------------------------------
+# ---- torchvision's datasets as folders of images --------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["cifar100", "cifar10", "mnist"])
@@ -181,14 +211,16 @@ def test_sources_are_told(home, shapes, digits):
     assert digits.to("meta").source == digits.source and digits.to("meta").classes == 10
 
 
-# ---- the cache --------------------------------------------------------------------------------------------------
+# ---- the cache ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def opened(monkeypatch):
     """Files that were decoded."""
     paths, picture = [], image_folder._picture
-    monkeypatch.setattr(image_folder, "_picture", lambda path, size: paths.append(path) or picture(path, size))
+    monkeypatch.setattr(
+        image_folder, "_picture", lambda path, size: paths.append(path) or picture(path, size)
+    )
     return paths
 
 
@@ -199,13 +231,22 @@ def test_images_are_decoded_once_until_a_file_changes(home, shapes, opened):
     data.load("shapes", "cpu", size=3)
     assert len(opened) == 180, "another size, other images"
     save(shapes / "train" / "bee" / "00.png", np.full((4, 6), 255, np.uint8))
-    assert 255 in values((lambda d: d.train + d.validation + d.test)(data.load("shapes", "cpu"))) and len(opened) == 270
+    assert (
+        255 in values((lambda d: d.train + d.validation + d.test)(data.load("shapes", "cpu")))
+        and len(opened) == 270
+    )
     (shapes / "train" / "bee" / "01.png").unlink()
     assert len((lambda d: d.train + d.validation + d.test)(data.load("shapes", "cpu"))) == 89
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), PermissionError(13, "Permission denied"),
-                                   OSError(30, "Read-only file system")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        PermissionError(13, "Permission denied"),
+        OSError(30, "Read-only file system"),
+    ],
+)
 def test_a_full_disk_costs_the_cache_and_nothing_else(home, shapes, monkeypatch, error):
     from joblib import numpy_pickle
 
@@ -222,7 +263,7 @@ def test_a_full_disk_costs_the_cache_and_nothing_else(home, shapes, monkeypatch,
     assert len(list((home / ".cache").rglob("output.pkl*"))) == 1
 
 
-# ---- what is wrong is named -------------------------------------------------------------------------------------
+# ---- what is wrong is named -----------------------------------------------------------------------
 
 
 def cut(path):
@@ -262,7 +303,9 @@ def a_bomb(path):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("damage", [cut, empty, text, deep, dangling, pipe, larger, a_bomb], ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    "damage", [cut, empty, text, deep, dangling, pipe, larger, a_bomb], ids=lambda one: one.__name__
+)
 @pytest.mark.parametrize("name", ["apple/07.png", "car/29.png"])
 def test_a_broken_file_is_named(shapes, damage, name, capsys):
     damage(shapes / "train" / name)
@@ -271,7 +314,11 @@ def test_a_broken_file_is_named(shapes, damage, name, capsys):
         data.load("shapes", "cpu")
     assert str(shapes / "train" / name) in str(error.value) and time.monotonic() - started < 5
     if damage is larger:
-        assert "has 6×5 pixels" in str(error.value) and "00.png has 6×4" in str(error.value) and "size=" in str(error.value)
+        assert (
+            "has 6×5 pixels" in str(error.value)
+            and "00.png has 6×4" in str(error.value)
+            and "size=" in str(error.value)
+        )
     assert data.load("shapes", "cpu", fallback="digits").name == "digits"
     assert "shapes COULD NOT BE HAD" in capsys.readouterr().err
 
@@ -313,16 +360,23 @@ def a_lonely_image(root):
         path.unlink()
 
 
-@pytest.mark.parametrize("damage, told", [
-    (no_train, r"there is no folder .*shapes/train; expected .*train/<class>"),
-    (one_class, r"shapes/train should hold a subfolder for each of two classes or more; it has \['apple'\]"),
-    (no_class, r"shapes/train should hold .* it has \[\]"),
-    (a_file_for_a_class, r"shapes/train should hold .* it has \['apple'\]"),
-    (an_empty_class, r"train/bee holds no image \(\.jpg"),
-    (an_unknown_class, r"test/zebra is no class of train/, which has apple, bee, car"),
-    (an_empty_test, r"shapes/test.* holds no image"),
-    (a_lonely_image, r"shapes.*examples are too few to hold a fifth out"),
-], ids=lambda one: getattr(one, "__name__", ""))
+@pytest.mark.parametrize(
+    "damage, told",
+    [
+        (no_train, r"there is no folder .*shapes/train; expected .*train/<class>"),
+        (
+            one_class,
+            r"shapes/train should hold a subfolder for each of two classes or more; it has \['apple'\]",
+        ),
+        (no_class, r"shapes/train should hold .* it has \[\]"),
+        (a_file_for_a_class, r"shapes/train should hold .* it has \['apple'\]"),
+        (an_empty_class, r"train/bee holds no image \(\.jpg"),
+        (an_unknown_class, r"test/zebra is no class of train/, which has apple, bee, car"),
+        (an_empty_test, r"shapes/test.* holds no image"),
+        (a_lonely_image, r"shapes.*examples are too few to hold a fifth out"),
+    ],
+    ids=lambda one: getattr(one, "__name__", ""),
+)
 def test_a_folder_of_another_form_is_named(shapes, damage, told):
     damage(shapes)
     with pytest.raises(DataError, match=told):
@@ -341,10 +395,24 @@ def test_a_folder_that_is_not_there(home):
 def test_a_folder_that_may_not_be_read(shapes, monkeypatch):
     closed = shapes / "train"
     scandir = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda path=".": (_ for _ in ()).throw(PermissionError(13, "Permission denied", str(path)))
-                        if str(path) == str(closed) else scandir(path))
-    monkeypatch.setattr(os, "listdir", lambda path, listdir=os.listdir: (_ for _ in ()).throw(
-        PermissionError(13, "Permission denied", str(path))) if str(path) == str(closed) else listdir(path))
+    monkeypatch.setattr(
+        os,
+        "scandir",
+        lambda path=".": (
+            (_ for _ in ()).throw(PermissionError(13, "Permission denied", str(path)))
+            if str(path) == str(closed)
+            else scandir(path)
+        ),
+    )
+    monkeypatch.setattr(
+        os,
+        "listdir",
+        lambda path, listdir=os.listdir: (
+            (_ for _ in ()).throw(PermissionError(13, "Permission denied", str(path)))
+            if str(path) == str(closed)
+            else listdir(path)
+        ),
+    )
     with pytest.raises(DataError, match="shapes.*cannot be read.*Permission denied"):
         data.load("shapes", "cpu")
     assert stat.S_ISDIR(closed.stat().st_mode)

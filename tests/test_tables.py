@@ -131,7 +131,7 @@ def test_ids_spell_the_review_in_order(reviews):
 def times_read(monkeypatch):
     """How often the reviews were read, one entry a time."""
     times, load_files = [], reviews_module.load_files
-    monkeypatch.setattr(reviews_module, "load_files", lambda *arguments, **options: times.append(0) or load_files(*arguments, **options))
+    monkeypatch.setattr(reviews_module, "load_files", lambda *parts, **how: times.append(0) or load_files(*parts, **how))
     return times
 
 
@@ -260,8 +260,10 @@ def test_mistakes_in_a_file_are_named(customers, change, message):
         data.load("santander", "cpu")
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00target", b'target,a\n"0,1\n', b"target\n0\n1\n", b"target,a\n0,1\n1,2\n",
-                                     b"target,a\n", b"target,a\n" + b"0,1\n1,9" + b"9" * 400 + b"\n" * 9, b"target,a\n0,1,2,3\n0,1\n"])
+@pytest.mark.parametrize("content", [
+    b"", b"\xff\xfe\x00target", b'target,a\n"0,1\n', b"target\n0\n1\n", b"target,a\n0,1\n1,2\n", b"target,a\n",
+    b"target,a\n0,1\n1,9" + b"9" * 400 + b"\n" * 9, b"target,a\n0,1,2,3\n0,1\n",
+])
 def test_what_is_no_table_is_named(tmp_path, content):
     (tmp_path / "fish.csv").write_bytes(content)
     with pytest.raises(DataError, match=r"fish\.csv"):

@@ -5,6 +5,6 @@ from fftools.data.pictures import STATISTICS
 from fftools.data.split import DataError, Dataset, Split, folder, random_flip, random_shift, to_float
 
 __all__ = [
-    "NAMES", "STATISTICS", "TABLES", "DataError", "Dataset", "Split", "folder", "load", "pick_device", "random_flip",
-    "random_shift", "to_float",
+    "NAMES", "STATISTICS", "TABLES", "DataError", "Dataset", "Split", "folder", "load", "pick_device",
+    "random_flip", "random_shift", "to_float",
 ]  # fmt: skip

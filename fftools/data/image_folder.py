@@ -1,4 +1,4 @@
-"""Your own images: a folder in the layout of torchvision's ImageFolder, where each class has a subfolder of its own."""
+"""Your own images: a folder in the layout of torchvision's ImageFolder, where each class has a subfolder."""
 
 import os
 import stat
@@ -23,17 +23,18 @@ GREY, COLOUR = (
 def image_folder(root: Path, size: int | None = None) -> Dataset:
     """The images in `root`/train/<class>/, and in validation/ (or val/) and test/ where `root` has them.
 
-    size    sides of the images in pixels: each is scaled until it covers a square of that size, and its middle cut out.
+    size    sides of the images in pixels: each is scaled until it covers the square, its middle cut out.
             Without it all must have one size already.
 
-    A missing test, then a missing validation split is a fifth of the training images, drawn with a fixed seed and equal
-    shares of the classes; every split is shuffled with a fixed seed. Images are grey, `(N, 1, H, W)` uint8, if all files
-    are, else `(N, 3, H, W)`. Transparency is dropped, photographs are turned upright, hidden files do not count.
-    What was decoded is kept, see `remember`, until a file is added, changed or removed.
+    A missing test, then a missing validation split is a fifth of the training images, drawn with a fixed
+    seed and equal shares of the classes; every split is shuffled with a fixed seed. Images are grey, `(N,
+    1, H, W)` uint8, if all files are, else `(N, 3, H, W)`. Transparency is dropped, photographs are
+    turned upright, hidden files do not count. What was decoded is kept, see `remember`, until a file is
+    added, changed or removed.
 
-    Raises DataError, with the name of the file or folder, when train/ is missing or has fewer than two classes, a class has
-    no images or is in another part only, a file is no image of 8 bits a channel, or of another size than the first;
-    ValueError when `size` is no positive whole number.
+    Raises DataError, with the name of the file or folder, when train/ is missing or has fewer than two
+    classes, a class has no images or is in another part only, a file is no image of 8 bits a channel, or
+    of another size than the first; ValueError when `size` is no positive whole number.
     """
     if size is not None and not (isinstance(size, int) and size >= 1):
         raise ValueError(f"size must be a positive whole number of pixels; got {size!r}")
@@ -71,7 +72,7 @@ def _subfolders(path: Path) -> list[str]:
 
 
 def _files(path: Path, classes: list[str]) -> Iterator[tuple[str, int]]:
-    """Each image file of one part and the number of its class, classes and files in the order of their names."""
+    """Each image file of one part and its class's number, classes and files in the order of their names."""
     if unknown := set(_subfolders(path)) - set(classes):
         raise DataError(f"{path / min(unknown)} is no class of train/, which has {', '.join(classes)}")
     shown = lambda file: not Path(file).name.startswith(".") and file.lower().endswith(IMG_EXTENSIONS)
@@ -95,7 +96,7 @@ def _stamp(path: str) -> tuple[str, int, int]:
 
 
 def _decode(paths: tuple[str, ...], size: int | None, stamps: list) -> np.ndarray:
-    """All images as one array `(N, C, H, W)`, uint8. `stamps` are for the cache: other files, other images."""
+    """All images as one array `(N, C, H, W)`, uint8. `stamps` are for the cache."""
     pictures = []
     with ThreadPoolExecutor() as pool:  # decoding lets go of the interpreter's lock
         for path, picture in zip(paths, pool.map(partial(_picture, size=size), paths)):

@@ -1,4 +1,4 @@
-"""One call for every dataset: MNIST, Fashion-MNIST, CIFAR, scikit-learn's digits, tables and texts, your own images."""
+"""One call for every dataset: MNIST, Fashion-MNIST, CIFAR, digits, tables and texts, your own images."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ NAMES = (*pictures.STATISTICS, *TABLES, "digits")
 
 
 def pick_device(device: str | torch.device = "auto") -> torch.device:
-    """`"auto"` is CUDA where there is one, else Apple's MPS, else the CPU; anything else is taken as it is."""
+    """`"auto"`: CUDA where there is one, else Apple's MPS, else the CPU; anything else is taken as it is."""
     if device != "auto":
         return torch.device(device)
     if torch.cuda.is_available():
@@ -26,14 +26,16 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
 def load(
     name: str | os.PathLike, device: str | torch.device = "auto", fallback: str | None = None, **options
 ) -> Dataset:
-    """Load a dataset to `device`: one of `NAMES`, or a folder of images by its path or by its name in `folder()`.
+    """Load a dataset to `device`: one of `NAMES`, or a folder of images, by path or by its name in `folder()`.
 
-    torchvision's datasets are downloaded if `folder()` does not hold them; `folder()`/cifar100/train/… and the like, images
-    in a folder of their own, also count. `"digits"` needs no network. With `fallback="digits"` a dataset that cannot be had
-    is replaced by it under a banner. `options` belong to the kind of data: see `image_folder`, `reviews.imdb`, and the
-    functions of the tables' names in `tables`.
+    torchvision's datasets are downloaded if `folder()` does not hold them; `folder()`/cifar100/train/…
+    and the like, images in a folder of their own, also count. `"digits"` needs no network. With
+    `fallback="digits"` a dataset that cannot be had is replaced by it under a banner. `options` belong to
+    the kind of data: see `image_folder`, `reviews.imdb`, and the functions of the tables' names in
+    `tables`.
 
-    Raises ValueError for an unknown name, TypeError for an unknown option, DataError when the data are missing or broken.
+    Raises ValueError for an unknown name, TypeError for an unknown option, DataError when the data are
+    missing or broken.
     """
     device = pick_device(device)
     try:
@@ -69,7 +71,7 @@ def _load(name: str | os.PathLike, **options) -> Dataset:
 
 
 def _find(name: str | os.PathLike) -> Path:
-    """The folder that is meant. A path that does not exist is missing data, a bare word an unknown dataset."""
+    """The folder that is meant. A path that does not exist is missing data, a bare word an unknown name."""
     if not isinstance(name, str | os.PathLike) or not os.fspath(name):
         raise ValueError(
             f"unknown dataset {name!r}; expected one of {', '.join(NAMES)}, or a folder of images"
@@ -91,7 +93,8 @@ def _is_folder(path: Path) -> bool:
 def _banner(name: str, found: Dataset, error: Exception) -> None:
     line = "!" * 100
     print(
-        f"{line}\n  {name} COULD NOT BE HAD. This page now runs on {found.name!r}: {len(found.train):,} training examples.\n"
+        f"{line}\n  {name} COULD NOT BE HAD. This page now runs on {found.name!r}: "
+        f"{len(found.train):,} training examples.\n"
         f"  Every number below belongs to {found.name!r}, not to {name}. Reason:\n  {error}\n{line}",
         file=sys.stderr,
     )

@@ -1,4 +1,4 @@
-"""Where images come from: torchvision's datasets, their files checked, and scikit-learn's digits, which need no network."""
+"""torchvision's datasets, their files checked, and scikit-learn's digits, which need no network."""
 
 import socket
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from fftools.data.split import DataError, Dataset, Split, folder
 
-# Mean and standard deviation of each channel of the training images, which lie in [0, 1]: the constants in customary use.
+# Mean and standard deviation of each channel of the training images in [0, 1]: the customary constants.
 STATISTICS = {
     "mnist": ([0.1307], [0.3081]),
     "fashion_mnist": ([0.2860], [0.3530]),
@@ -56,9 +56,9 @@ def pictures(name: str) -> Dataset:
                 train, test = _read(kind, name, root, download=True)
     except Exception as error:  # torchvision raises whatever its sockets, pickles and parsers raise
         raise DataError(
-            f"{name}: not to be had from {root} nor by download ({error}). To mend it, delete {root / subfolder(name)} and "
-            f"run `python -m fftools data {name}` with a network, or point FFTOOLS_DATA_DIR at a folder that holds "
-            f"{subfolder(name)}."
+            f"{name}: not to be had from {root} nor by download ({error}). To mend it, delete "
+            f"{root / subfolder(name)} and run `python -m fftools data {name}` with a network, or point "
+            f"FFTOOLS_DATA_DIR at a folder that holds {subfolder(name)}."
         ) from error
     names = tuple(called.split(" - ")[0] for called in train.classes)  # MNIST's are "0 - zero" and so on
     train, test = _split(train), _split(test)
@@ -76,7 +76,7 @@ def subfolder(name: str) -> str:
 
 
 def _read(kind, name: str, root: Path, download: bool = False) -> list:
-    """Training and test part. Files that are there are compared with their checksums (CIFAR's by torchvision)."""
+    """Training and test part. Files that are there must have their checksums (torchvision checks CIFAR's)."""
     from torchvision.datasets.utils import check_integrity
 
     for relative, md5 in MD5.items():
@@ -94,7 +94,7 @@ def _split(part) -> Split:
 
 @contextmanager
 def _alone(lock: Path):
-    """One process at a time downloads; where no lock can be had (a disk for reading only, another user's), no one waits."""
+    """One process at a time downloads; where no lock can be had, on another user's disk, no one waits."""
     held = FileLock(lock, mode=0o666)  # others may take it, too
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def _impatient():
 
 
 def digits() -> Dataset:
-    """scikit-learn's 1,797 digits, each 8×8, brought to 20×20 and framed to 28×28, as MNIST's are: 1,297 + 200 + 300."""
+    """scikit-learn's 1,797 digits of 8×8 pixels, brought to 20×20 and framed to 28×28, as MNIST's are."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()

@@ -16,7 +16,7 @@ def imdb(form: str = "bag", words: int = 5_000, length: int = 400, seed: int = 0
     """50,000 film reviews, half of them for testing; 1 is a praise, 0 a pan (Maas et al. 2011).
 
     form     "bag": is the word in the review? `(N, words)`, uint8 255 or 0, fed to a network as 1 or 0;
-             "ids": the review as numbers of words, `(N, length)` int64, filled up with 0; `features[id]` is the word
+             "ids": numbers of words, `(N, length)` int64, filled up with 0; `features[id]` is the word
     words    so many words, those in most reviews of the training part; others are left out
     length   of the ids; what a review has beyond is left out
     seed     which fifth of the 25,000 training reviews is for validation
@@ -41,7 +41,9 @@ def imdb(form: str = "bag", words: int = 5_000, length: int = 400, seed: int = 0
     else:
         inputs, features = _padded(ids, starts, known, length), ["", *names]
     splits = (Split(torch.from_numpy(inputs[part]), torch.from_numpy(labels[part])) for part in parts)
-    return Dataset("imdb", *splits, tuple(features), ("negative", "positive"))
+    return Dataset(
+        "imdb", *splits, tuple(features), ("negative", "positive"), "aclImdb, validation split by seed"
+    )
 
 
 def _padded(ids: np.ndarray, starts: np.ndarray, known: np.ndarray, length: int) -> np.ndarray:
@@ -59,7 +61,7 @@ def _padded(ids: np.ndarray, starts: np.ndarray, known: np.ndarray, length: int)
 
 
 def _tokens():
-    """Every review as numbers of words: vocabulary, ids, where each review starts, labels, number of test reviews."""
+    """All reviews as numbers of words: vocabulary, ids, each review's start, labels, and how many are tests."""
     root = folder() / "aclImdb"
     kinds = [root / part / kind for part in ("train", "test") for kind in ("neg", "pos")]
     counts = [len(os.listdir(kind)) if kind.is_dir() else 0 for kind in kinds]
@@ -80,7 +82,7 @@ def _tokens():
 
 
 def _read(root: Path, stamp: list[int]) -> tuple[np.ndarray, ...]:
-    """Read and split all reviews as scikit-learn's CountVectorizer does: lower case, words of two letters or more.
+    """Read and split all reviews as CountVectorizer does: lower case, words of two letters or more.
 
     `stamp` is for the cache, see `remember`: other files, other words.
     """

@@ -41,8 +41,8 @@ class Split:
         if not alike or not len(self.labels):
             told = (f"{str(x.dtype).removeprefix('torch.')} {tuple(x.shape)} on {x.device}" for x in both)
             raise ValueError(
-                "a split needs images (N, C, H, W) or rows (N, columns), and as many labels (N,) int64, at least one, "
-                f"on one device; got {' and '.join(told)}"
+                "a split needs images (N, C, H, W) or rows (N, columns), and as many labels (N,) int64, "
+                f"at least one, on one device; got {' and '.join(told)}"
             )
 
     def __len__(self) -> int:
@@ -66,7 +66,7 @@ class Split:
 
         The order comes from `generator` (on the CPU, so that it is the same on every device). The last,
         incomplete batch is left out, so that every step has the same shape. `shift` moves each image by up
-        to that many pixels in both directions (Hinton 2022, Section 3.3, uses 2), `flip` mirrors half of them.
+        to that many pixels in both directions (Hinton 2022, Section 3.3: 2), `flip` mirrors half of them.
 
         Raises ValueError when the split holds fewer than `batch_size` images.
         """
@@ -115,7 +115,7 @@ def to_float(images: Tensor) -> Tensor:
 
 
 def random_shift(images: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
-    """Each image `(C, H, W)` of a batch moved by its own random (dy, dx), both in -pixels…pixels; zeros move in."""
+    """Each image `(C, H, W)` moved by its own random (dy, dx), both in -pixels…pixels; zeros move in."""
     count, _, height, width = images.shape
     offset = torch.randint(2 * pixels + 1, (2, count), generator=generator).to(images.device)
     windows = F.pad(images, [pixels] * 4).unfold(2, height, 1).unfold(3, width, 1)
@@ -131,7 +131,7 @@ def random_flip(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def hold_out(where: object, rest: np.ndarray, labels: np.ndarray, seed: int) -> list[np.ndarray]:
-    """Part the examples `rest`, their places in `labels`, with equal shares of the classes: what stays, and a fifth.
+    """Part the examples `rest`, places in `labels`, in equal shares of the classes: what stays, and a fifth.
 
     Raises DataError, which begins with `where`, when a class has too few of them.
     """
@@ -157,9 +157,10 @@ def folder() -> Path:
 
 
 def remember(function: Callable, *arguments, ignore: Sequence[str] = ()):
-    """`function(*arguments)`, kept by joblib in `folder()`/.cache, whole or not at all; where nobody may write, not kept.
+    """`function(*arguments)`, kept by joblib in `folder()`/.cache, whole or not at all, where one may write.
 
-    Arguments named in `ignore` do not count. The cache may be deleted at any time; beyond 8 GB its oldest results go.
+    Arguments named in `ignore` do not count. The cache may be deleted at any time; beyond 8 GB its oldest
+    results go.
     """
     from joblib import Memory
 

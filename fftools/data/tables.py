@@ -1,4 +1,4 @@
-"""Tables, for Table 6 of Mono-Forward: breast cancer, and any table in a CSV file; film reviews are in `reviews`."""
+"""Tables, for Table 6 of Mono-Forward: breast cancer, Santander's customers, any table in a CSV file."""
 
 from pathlib import Path
 
@@ -19,10 +19,11 @@ FOLDS = 5
 
 
 def breast_cancer(seed: int = 0) -> Dataset:
-    """Wisconsin breast cancer, scikit-learn's copy: 569 tumours, 30 measures of their cells' nuclei; 1 is benign.
+    """Wisconsin breast cancer, scikit-learn's copy: 569 tumours, 30 measures of their nuclei; 1 is benign.
 
-    Seeds 0 to 4 are the five folds of one stratified cross-validation, so that each tumour is tested once; 5 to 9 of the
-    next one, and so on. Inputs `(N, 30)` float32, standardised by mean and deviation of the training part alone.
+    Seeds 0 to 4 are the five folds of one stratified cross-validation, so that each tumour is tested
+    once; 5 to 9 of the next one, and so on. Inputs `(N, 30)` float32, standardised by mean and deviation
+    of the training part alone.
     """
     table = load_breast_cancer()
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed // FOLDS).split(table.data, table.target)
@@ -35,10 +36,11 @@ def breast_cancer(seed: int = 0) -> Dataset:
 
 
 def santander(seed: int = 0) -> Dataset:
-    """Santander's *Customer Transaction Prediction* (Kaggle 2018): 200,000 customers, 200 nameless measures, 10 % positive.
+    """Santander's *Customer Transaction Prediction* (Kaggle 2018): 200,000 rows, 200 measures, 10 % positive.
 
-    Nobody may pass the file on. Accept the rules of https://www.kaggle.com/c/santander-customer-transaction-prediction,
-    download train.csv there and put it at `folder()`/santander/train.csv. (test.csv has no labels.) See `csv`.
+    Nobody may pass the file on. Accept the rules of
+    https://www.kaggle.com/c/santander-customer-transaction-prediction, download train.csv there and put
+    it at `folder()`/santander/train.csv. (test.csv has no labels.) See `csv`.
     """
     path = folder() / "santander" / "train.csv"
     if not path.exists():
@@ -52,12 +54,14 @@ def santander(seed: int = 0) -> Dataset:
 def csv(
     path: Path | str, target: str, leave_out: tuple[str, ...] = (), seed: int = 0, name: str | None = None
 ) -> Dataset:
-    """A table from a CSV file: the column `target` holds the classes 0, 1, …, all columns not left out are numbers.
+    """A table from a CSV file: column `target` holds the classes 0, 1, …, all not left out are numbers.
 
-    A fifth of the rows is for testing, a fifth of the rest for validation, drawn by `seed` with equal shares of the classes.
-    Inputs `(N, columns)` float32, standardised by the training part alone. The dataset's name is the file's if none is given.
+    A fifth of the rows is for testing, a fifth of the rest for validation, drawn by `seed` with equal
+    shares of the classes. Inputs `(N, columns)` float32, standardised by the training part alone. The
+    dataset's name is the file's if none is given.
 
-    Raises DataError when the file, a column or a value is missing, a value is no number, or a class has too few rows.
+    Raises DataError when the file, a column or a value is missing, a value is no number, or a class has
+    too few rows.
     """
     path = Path(path)
     if not path.exists():
@@ -96,11 +100,12 @@ def _standardised(
 ):
     inputs = StandardScaler().fit(inputs[parts[0]]).transform(inputs)
     inputs, labels = torch.from_numpy(inputs.astype(np.float32)), torch.from_numpy(labels.astype(np.int64))
-    return Dataset(name, *(Split(inputs[part], labels[part]) for part in parts), tuple(features), names)
+    splits = (Split(inputs[part], labels[part]) for part in parts)
+    return Dataset(name, *splits, tuple(features), names, "a table, split by seed")
 
 
 def logistic(train: Split, strength: float):
-    """Scores of a plain logistic regression (scikit-learn's, two classes) with inverse regularisation `strength`, C there."""
+    """Scores of scikit-learn's logistic regression of two classes; `strength` is its C."""
     model = LogisticRegression(C=strength, max_iter=5_000).fit(
         csr_matrix(to_float(train.images).cpu()), train.labels.cpu()
     )
