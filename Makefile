@@ -11,9 +11,8 @@ JOBS    ?= 2
 READY := $(if $(filter $(VENV)/%,$(PY)),$(VENV)/.ready)
 
 # Tests that need neither the built book nor a browser nor the tools that write it.
-QUICK := $(filter-out %/test_benchmarks.py %/test_book_pages.py %/test_console.py %/test_exercises.py %/test_house.py \
-	%/test_live_draw.py %/test_live_playground.py %/test_pages.py %/test_prose.py %/test_ray.py %/test_claims.py, \
-	$(wildcard tests/test_*.py))
+QUICK := $(filter-out $(foreach name,benchmarks book_pages claims console drawings exercises house live% pages prose ray, \
+	tests/test_$(name).py),$(wildcard tests/test_*.py))
 
 .PHONY: help setup data book serve test quick pdf links lab student run bench claims address clean
 .DEFAULT_GOAL := help

@@ -13,8 +13,6 @@ from fftools.data import DataError
 
 def main() -> int:
     """Run one command; 1 and a message on stderr when it fails for a reason the user can mend."""
-    for stream in sys.stdout, sys.stderr:
-        stream.reconfigure(errors="replace")  # a console may not know every character
     parser = argparse.ArgumentParser(prog="evidence", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     study = commands.add_parser("study", help="named grids of runs").add_subparsers(dest="action", required=True)
