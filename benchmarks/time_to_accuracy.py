@@ -3,7 +3,7 @@
     python benchmarks/time_to_accuracy.py                             (MNIST, 2×1000; about a minute on two cores)
     python benchmarks/time_to_accuracy.py --network cnn --epochs 40   (CIFAR-10, 64-128-256-512; meant for a GPU)
 
-The settings are those of the course's races (`configs.race`): batches of 128 and rates chosen on validation images. The
+The settings are those of the course's races (`race`): batches of 128 and rates chosen on validation images. The
 CNN's inputs are standardised, moved by up to 2 pixels and mirrored. Trained is on all images but the validation images;
 nothing is chosen here, so the test images are asked once. The seconds are those of `fftools.fit` from its first line to the
 last step, with the capture of the CUDA graph on a GPU, without the loading of the data. The data must be at hand.

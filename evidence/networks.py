@@ -101,7 +101,7 @@ def publish(study: str, config: dict, seed: int, name: str) -> dict:
         raise ValueError(f"only networks of images whose record has an accuracy on validation images are published; "
                          f"{study} on {config['dataset']} has {', '.join(record['metrics'])}")
     weights, dataset = _weights(config, seed), data.load(config["dataset"], "cpu")
-    path = f"results/{study}/{records.run_name(config, seed)}.json"
+    path = f"results/{study}/{records.path_of(study, config, seed).name}"
     card = dict(name=name, study=study, config=config, seed=seed, profile=record["profile"], metrics=record["metrics"],
                 record=path, image=list(dataset.shape), classes=dataset.classes, licence=LICENCE,
                 again=f"rm {path}; python -m evidence study run {study} --profile {record['profile']} --seeds {seed + 1}")

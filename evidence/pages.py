@@ -9,8 +9,8 @@ SMALLER = {"reproduced": "agrees", "close": "cannot tell", "not reproduced": "di
 def front_claims() -> str:
     """The few claims that the front page shows, as a Markdown table."""
     return "\n".join(["| | Paper | Ours | Our scale |", "|:--|:--|:--|:--|"] + [
-        f"| {claim.front} | {_paper(claim)} | {claim.measured() or 'not run yet'} | {claim.scale()} |"
-        for claim in claims.load() if claim.front])
+        f"| {claim.front} | {_paper(claim) or '–'} | {claim.measured()} | {claim.scale()} |"
+        for claim in claims.load() if claim.front and claim.found()])
 
 
 def all_claims() -> str:

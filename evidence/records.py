@@ -1,9 +1,10 @@
-"""Records of runs: one JSON file each, `results/<study>/<run>.json`, written whole or not at all."""
+"""Records of runs: one JSON file each, `results/<study>/<what>--<run>.json`, written whole or not at all."""
 
 import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,10 @@ import torch
 KEYS = {"study", "config", "seed", "profile", "metrics", "history", "provenance"}
 WATCHED = 2_000  # validation images on which a long run is watched; its verdict comes from all of them
 PACKAGES = "fftools", "evidence"
+LONGEST = 60  # characters of a run's readable name
+SHORT = dict(lr="lr", epochs="ep", train_images="n", batch_size="b", shift="shift", steps="steps", strength="k", set="set",
+             temperature="t", negatives_each="neg")
+USUAL = dict(label="fourier", set=1, strength=0.35, norm="layer", first_loss=1, first_judge=1, classes=2)
 
 
 def folder() -> Path:
@@ -29,9 +34,36 @@ def run_name(config: dict, seed: int) -> str:
     return f"{hashlib.sha256(text.encode()).hexdigest()[:10]}-s{seed}"
 
 
+def slug(config: dict) -> str:
+    """What a run is, for people, in at most `LONGEST` characters. A record is found by its `run_name` alone."""
+    network, labels, blocks = (config.get(part, {}) for part in ("network", "labels", "blocks"))
+    widths = blocks.get("widths", config.get("widths", [])[1:])
+    parts = [config.get("rule"), config.get("way"), config.get("dataset", config.get("shape")),
+             *config.get("form", {}).values(),
+             f"{len(widths)}x{widths[0]}" if len(set(widths)) == 1 else "-".join(map(str, widths)),
+             f"k{blocks['kernel']}" if blocks else "", {True: "local", False: "through"}.get(network.get("local"), "")]
+    parts += [f"{SHORT[key]}{config[key]:g}" for key in ("lr", "strength", "epochs", "steps", "shift") if config.get(key)]
+    options = {"label": config.get("label")} | labels | network | dict(pool=blocks.get("pool"), weights=config.get("weights"))
+    parts += [value if isinstance(value, str) else f"{SHORT.get(key, key)}{value:g}" for key, value in options.items()
+              if isinstance(value, str | float | int) and not isinstance(value, bool) and value != USUAL.get(key)]
+    parts += [key for key in ("standardise", "flip", "all_images") if config.get(key)] + [config.get("optimizer")]
+    parts += [f"{SHORT[key]}{config[key]:g}" for key in ("train_images", "batch_size") if config.get(key)]
+    name = ""
+    for part in (re.sub(r"[^a-z0-9.]+", "-", part.lower()) for part in parts if part):
+        if len(name) + len(part) < LONGEST:
+            name += "-" * bool(name) + part
+    return name or "run"
+
+
 def path_of(study: str, config: dict, seed: int) -> Path:
     """The file in which this run's record lies or will lie."""
-    return folder() / study / f"{run_name(config, seed)}.json"
+    kept, name = folder() / study, run_name(config, seed)
+    return next(kept.glob(f"*{name}.json"), kept / f"{slug(config)}--{name}.json")
+
+
+def run_of(path: Path) -> str:
+    """The `run_name` in the name of a record's file."""
+    return path.stem.rpartition("--")[2]
 
 
 def provenance(dataset: str, device: torch.device | str, precision: str, seconds: float) -> dict:
@@ -69,7 +101,7 @@ def save(study: str, config: dict, seed: int, profile: str, metrics: dict, histo
 
 def share(path: Path, study: str, profile: str) -> bool:
     """Take over the record of the same run from another study, if one has it; whether there was one."""
-    for other in folder().glob(f"*/{path.name}"):
+    for other in folder().glob(f"*/*{run_of(path)}.json"):
         if (record := read(other))["profile"] == profile:
             write_json(path, record | {"study": study})
             return True
@@ -91,7 +123,8 @@ def write(path: Path, text: str) -> None:
 
 def load(study: str, profile: str | None = None) -> list[dict]:
     """All records of a study (of one profile), in a fixed order. An unreadable record raises ValueError by name."""
-    found = [read(path) for path in sorted((folder() / study).glob("*.json"))]
+    paths = {run_of(path): path for path in (folder() / study).glob("*.json")}
+    found = [read(paths[name]) for name in sorted(paths)]
     return [record for record in found if profile in (None, record["profile"])]
 
 

@@ -151,7 +151,7 @@ def _make(study, config, seed, profile, device, path, progress, deadline) -> Non
     dataset = data.load(config["dataset"], device, **config.get("form", {}), **split)
     torch.manual_seed(seed)
     try:
-        metrics, history = train(config, seed, dataset, path, f"{study} {path.stem}" if progress else None, deadline)
+        metrics, history = train(config, seed, dataset, path, f"{study} {records.run_of(path)}" if progress else None, deadline)
     except TrainingError as error:  # a finding, too: kept, so that nobody makes the same run in vain
         metrics, history = {}, {"failure": str(error)}
     device = dataset.train.labels.device
@@ -163,6 +163,6 @@ def _make(study, config, seed, profile, device, path, progress, deadline) -> Non
 
 def lock_of(path: Path) -> Path:
     """The lock of a run, which is the same in every study."""
-    lock = path.parents[2] / "runs" / f"{path.stem}.lock"
+    lock = path.parents[2] / "runs" / f"{records.run_of(path)}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     return lock

@@ -187,6 +187,12 @@ def test_a_new_record_of_a_named_study_makes_a_chapter_stale(house):
     assert tool.fingerprint(house / "notebooks/01_small.ipynb", house) != before
 
 
+def test_the_readable_part_of_a_records_name_makes_nothing_stale(house):
+    before = tool.fingerprint(house / "notebooks/01_small.ipynb", house)
+    (house / "results/a-study/run.json").rename(house / "results/a-study/mf-mnist--run.json")
+    assert tool.fingerprint(house / "notebooks/01_small.ipynb", house) == before
+
+
 def test_run_then_check_then_change(house, capsys):
     path = make_chapter(house, "from tqdm import tqdm\nfor i in tqdm(range(3)): pass", "print(PROFILE)",
                         "import sys\nprint(sys.executable)\nprint('a warning', file=sys.stderr)")

@@ -130,7 +130,7 @@ def test_keeping_again_gives_the_same_bytes(course):
 
 def test_a_card_says_how_to_make_the_network_again(course):
     card = networks.read_card("ff-cnn")
-    record = f"results/tiny/{records.run_name(CONFIGS['ff-cnn'], 0)}.json"
+    record = f"results/tiny/{records.path_of('tiny', CONFIGS['ff-cnn'], 0).name}"
     assert card["record"] == record and (course / record).exists() and card["licence"] == "MIT"
     assert card["again"] == f"rm {record}; python -m evidence study run tiny --profile quick --seeds 1"
     weights = files("ff-cnn")[0].read_bytes()

@@ -79,14 +79,14 @@ def test_the_articles_configuration_is_the_articles():
     learner = build({"label": "pixels"} | ARTICLE)
     assert ARTICLE["widths"] == [784, 512, 512] and ARTICLE["lr"] == 0.03 and ARTICLE["steps"] == 1000
     assert (ARTICLE["batch_images"], ARTICLE["batches"]) == (20_000, 3)
-    assert learner.goodness == "mean" and learner.threshold == 3.0
+    assert str(learner.goodness) == "MeanOfSquares(threshold=3.0, norm=unit_length, loss=Softplus(temperature=1.0), first=1)"
 
 
 def test_build_makes_what_is_described():
     assert isinstance(build({"rule": "bp", "widths": [784, 5]}), Backprop)
     learner = build(ff({"negatives": "hard", "peer": 0.1}, widths=[784, 7, 5, 3]))
     assert [block[1].out_features for block in learner.blocks] == [7, 5, 3]
-    assert learner.negatives == "hard" and learner.peer == 0.1
+    assert str(learner.negatives) == "HardLabels(each=1)" and learner.peer == 0.1
     assert isinstance(build(ff(label="hybrids")).label, Hybrids)
 
 
@@ -334,12 +334,12 @@ def test_a_run_that_diverges_keeps_a_record_that_says_so(monkeypatch):
 SCRIPT = """
 import torch
 torch.set_num_threads(1)
-from evidence import run, studies
+from evidence import records, run, studies
 from evidence.studies.mlp import ff
 digits = run.data.load("digits", "cpu")
 run.data.load = lambda *_, **__: digits
 made, make = [], run._make
-run._make = lambda *arguments: made.append(arguments[5].stem) or make(*arguments)
+run._make = lambda *arguments: made.append(records.run_of(arguments[5])) or make(*arguments)
 grid = tuple(ff(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0,
                       train_images=300, lr=lr / 1000) for lr in range(1, 13))
 studies.STUDIES["many"] = studies.Study("twelve rates", grid, quick={})
@@ -355,7 +355,7 @@ def test_ten_processes_make_each_run_once():
     assert all(process.returncode == 0 for process in crowd), said
     made = [name for out, _ in said for name in out.split()]
     assert len(made) == len(set(made)) == 12, "each run made, and made once"
-    assert {path.stem for path in (records.folder() / "many").glob("*.json")} == set(made)
+    assert {records.run_of(path) for path in (records.folder() / "many").glob("*.json")} == set(made)
 
 
 def kept(study):

@@ -56,8 +56,9 @@ def fingerprint(path: Path, root: Path = ROOT) -> str:
     literals = {node.value for name, tree in trees.items() if name.startswith("cell ") for node in ast.walk(tree)
                 if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     for name in sorted(text for text in literals if re.fullmatch(r"[\w-]+", text)):
-        for record in sorted((root / "results" / name).glob("*.json")):
-            digest.update(f"{name}/{record.name}: ".encode() + record.read_bytes())
+        records = {path.stem.rpartition("--")[2]: path for path in (root / "results" / name).glob("*.json")}
+        for run, path in sorted(records.items()):  # whatever readable name stands before the run's own
+            digest.update(f"{name}/{run}: ".encode() + path.read_bytes())
         if (card := root / "networks" / f"{name}.json").exists():  # it holds the sum of the weights
             digest.update(f"network {name}: ".encode() + card.read_bytes())
     return digest.hexdigest()

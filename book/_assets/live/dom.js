@@ -1,0 +1,22 @@
+// Making elements: make("button", {type: "button"}, "Play").
+
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value !== false && value !== undefined) element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children);
+  return element;
+}
+
+/** A canvas of so many dots, with words for those who do not see it. */
+export const canvas = (className, width, height, label) =>
+  make("canvas", {
+    class: className,
+    width,
+    height,
+    ...(label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" }),
+  });
+
+export const percent = (share) => (Number.isNaN(share) ? "–" : `${Math.round(100 * share)} %`);

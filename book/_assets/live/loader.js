@@ -1,0 +1,139 @@
+// What every page that computes needs: a place on the page, files fetched when they are wanted, workers, the
+// theme.
+//
+// tools/live.py writes each entry module and all it imports as one classic script, because browsers refuse
+// modules, fetch() and worker files in a page opened from a folder. BUNDLE is the text of that script.
+
+/** True inside a worker, which runs the same script as the page. */
+export const inWorker = typeof document === "undefined";
+
+// The folder of this script, from which networks are fetched.
+const here = inWorker ? "" : new URL(".", document.currentScript?.src ?? document.baseURI).href;
+
+/** Give every <div data-live="name"> to `mount(element, options)`; options are its data attributes, all
+ *  strings. What goes wrong is said on the page, in the place of what would have been there. */
+export function mountAll(name, mount) {
+  if (inWorker) return;
+  const begin = () =>
+    document.querySelectorAll(`[data-live="${name}"]`).forEach(async (element) => {
+      try {
+        await mount(element, { ...element.dataset });
+      } catch (error) {
+        say(element, error);
+      }
+    });
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
+  else begin();
+}
+
+/** Put one sentence into an element: what failed. */
+export function say(element, error) {
+  const sentence = document.createElement("p");
+  sentence.className = "live-failed";
+  sentence.setAttribute("role", "alert");
+  sentence.textContent = `This part of the page cannot run: ${error.message}`;
+  element.replaceChildren(sentence);
+}
+
+/** A worker that runs this very script; in it `inWorker` is true. */
+export function startWorker() {
+  const address = URL.createObjectURL(new Blob([BUNDLE], { type: "text/javascript" }));
+  const worker = new Worker(address);
+  URL.revokeObjectURL(address);
+  return worker;
+}
+
+const scripts = new Map(); // address → promise
+
+/** Load a classic script from the folder of live pages, once: loadScript("networks/ff-mlp"). */
+export function loadScript(name) {
+  if (!scripts.has(name)) {
+    scripts.set(
+      name,
+      new Promise((resolve, reject) => {
+        const script = document.createElement("script");
+        script.src = `${here}${name}.js`;
+        script.onload = resolve;
+        script.onerror = () => {
+          scripts.delete(name); // so that it can be tried again
+          reject(new Error(`the file ${name}.js did not arrive.`));
+        };
+        document.head.append(script);
+      }),
+    );
+  }
+  return scripts.get(name);
+}
+
+/** A network's weights, checked: {about, tensors: {name: {shape, data: Float32Array}}}.
+ *  Written by `pack` of tools/live.py. Throws an Error that says what is wrong with the file. */
+export async function loadNetwork(name) {
+  await loadScript(`networks/${name}`);
+  return unpack(name, globalThis.liveNetworks?.[name]);
+}
+
+/** Check one packed network and decode it: bytes, sum, dtype, and that the shapes use up every number. */
+export function unpack(name, packed) {
+  const fail = (what) => {
+    throw new Error(`the weights of ${name} are damaged (${what}).`);
+  };
+  if (!packed?.base64 || !Array.isArray(packed.tensors)) fail("nothing in it");
+  let bytes;
+  try {
+    bytes = Uint8Array.from(atob(packed.base64), (letter) => letter.charCodeAt(0));
+  } catch {
+    fail("not base64");
+  }
+  if (bytes.length !== packed.bytes) fail(`${bytes.length} bytes, ${packed.bytes} expected`);
+  if (crc32(bytes) !== packed.crc32) fail("the sum does not agree");
+  const all =
+    { float16: halves, float32: (raw) => new Float32Array(raw.buffer) }[packed.dtype]?.(bytes) ??
+    fail(`dtype ${packed.dtype}`);
+  const tensors = {};
+  let used = 0;
+  for (const { name: key, shape } of packed.tensors) {
+    const size = shape.reduce((product, side) => product * side, 1);
+    tensors[key] = { shape, data: all.slice(used, used + size) };
+    used += size;
+  }
+  if (used !== all.length) fail(`${all.length} numbers, the shapes need ${used}`);
+  return { about: packed.about, tensors };
+}
+
+/** The usual 32-bit cyclic redundancy check, as zlib computes it. */
+export function crc32(bytes) {
+  let sum = ~0;
+  for (const byte of bytes) {
+    sum ^= byte;
+    for (let bit = 0; bit < 8; bit++) sum = (sum >>> 1) ^ (sum & 1 ? 0xedb88320 : 0);
+  }
+  return ~sum >>> 0;
+}
+
+/** Half-precision numbers as float32: sign, 5 bits of exponent, 10 of mantissa. */
+function halves(raw) {
+  const view = new DataView(raw.buffer);
+  return Float32Array.from({ length: raw.length / 2 }, (_, i) => {
+    const half = view.getUint16(2 * i, true);
+    const sign = half & 0x8000 ? -1 : 1;
+    const exponent = (half >> 10) & 31;
+    const mantissa = half & 1023;
+    if (exponent === 31) return mantissa ? NaN : sign * Infinity;
+    return sign * (exponent ? 2 ** (exponent - 15) * (1 + mantissa / 1024) : 2 ** -24 * mantissa);
+  });
+}
+
+/** Call `paint` when the reader turns the lights on or off. Drawings ask `colour(name)` for the theme's
+ *  colours. */
+export function onTheme(paint) {
+  new MutationObserver(paint).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+}
+
+/** The value of a CSS variable on an element, such as colour(element, "--live-positive"). */
+export function colour(element, name) {
+  return getComputedStyle(element).getPropertyValue(name).trim();
+}
+
+/** Whether the reader asked for less motion. */
+export const calm = () => motion?.matches ?? false;
+const motion = globalThis.matchMedia?.("(prefers-reduced-motion: reduce)");

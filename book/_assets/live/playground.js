@@ -1,0 +1,225 @@
+// The playground: points of the plane, three rules that learn them side by side, and the reader's hand on
+// every setting.
+import { mountAll, onTheme, calm } from "./loader.js";
+import { generator } from "./random.js";
+import { makePoints, makeGrid, readPoints, writePoints } from "./data.js";
+import { RULES, makeNetworks, learn } from "./network.js";
+import { DEFAULTS, REMAKES, SCENES, readState, writeState } from "./scenes.js";
+import { palette } from "./draw.js";
+import { Panel } from "./panel.js";
+import { layOut } from "./layout.js";
+
+const BUDGET = 8; // milliseconds of learning in a frame, whatever the speed: a slow machine stays awake
+
+/** Put a playground into an element. options, all strings: scene (a name of SCENES), size ("small": only
+ *  the answers, Play and Reset), rules ("ff,mf,bp"), autoplay ("": begin when it is seen, unless the reader
+ *  wants less motion). */
+export function mountPlayground(element, options = {}) {
+  const small = options.size === "small";
+  const rules = (options.rules ?? "ff,mf,bp").split(",");
+  const unknown = [
+    ...rules.filter((rule) => !RULES[rule]),
+    ...(options.scene && !SCENES[options.scene] ? [options.scene] : []),
+  ];
+  if (unknown.length) throw new Error(`there is no rule or scene “${unknown[0]}”.`);
+  const ground = new Playground(element, rules, small);
+  const ours = () => !small && location.hash.includes("="); // and not a place on the page
+  ground.go(ours() ? location.hash : `#scene=${options.scene ?? "ring"}`);
+  addEventListener("hashchange", () => ours() && ground.go(location.hash));
+  if ("autoplay" in options && !calm()) ground.play();
+  return ground;
+}
+
+export class Playground {
+  constructor(element, rules, small) {
+    const side = element.clientWidth < 500 ? 24 : 32; // a phone has smaller maps, and is slower
+    Object.assign(this, {
+      element,
+      rules,
+      small,
+      playing: false,
+      seen: true,
+      turn: 0,
+      grid: makeGrid(side),
+      owed: 0,
+    });
+    this.panels = rules.map((rule) => new Panel(rule, side, small));
+    Object.assign(this, layOut(this));
+    onTheme(() => this.repaint());
+    new IntersectionObserver(([entry]) => {
+      this.seen = entry.isIntersecting;
+      if (this.seen) this.wake();
+    }).observe(element);
+    element.playground = this; // for whoever looks in the console
+  }
+
+  /** Show the state that an address names. */
+  go(hash, chosen = false) {
+    const { state, complaints } = readState(hash);
+    this.pause();
+    this.state = state;
+    try {
+      this.own = state.points ? readPoints(state.points) : null;
+    } catch (error) {
+      complaints.push(`This address cannot be read whole: ${error.message}`);
+      Object.assign(state, { points: "", data: DEFAULTS.data });
+    }
+    this.note.hidden = !complaints.length;
+    this.note.textContent = complaints.join(" ");
+    if (this.link) this.link.hash = hash;
+    if (chosen) this.keepAddress();
+    this.reset();
+    if (state.steps) this.catchUp(state.steps);
+  }
+
+  /** Begin anew with the same settings: the same points, the same weights. */
+  reset() {
+    const { state } = this;
+    state.at = Math.min(state.at, state.layers);
+    this.points =
+      state.data === "painted"
+        ? (this.own ??= this.points ?? makePoints("ring"))
+        : makePoints(state.data, state);
+    this.networks = makeNetworks(state);
+    this.random = generator(state.seed + 9000);
+    this.steps = 0;
+    this.history?.clear();
+    for (const panel of this.panels) panel.begin(this.networks[panel.rule]);
+    this.brush?.show(state.data === "painted");
+    this.controls?.show(state);
+    this.scenes?.show(state);
+    this.repaint();
+  }
+
+  /** A setting was changed: learning goes on under it, or begins anew where the network or the points are
+   *  other ones. */
+  change(key, value) {
+    if (key === "data" && value === "painted") this.own = this.points;
+    if (key === "data") this.state.points = "";
+    this.state[key] = value; // the networks read the same object
+    if (key === "data" && value === "painted") this.state.points = writePoints(this.own);
+    if (REMAKES.includes(key)) this.reset();
+    this.controls.show(this.state);
+    this.scenes.show(this.state);
+    this.keepAddress();
+    this.repaint();
+  }
+
+  paintedPoints(points) {
+    this.own = this.points = points;
+    this.state.points = writePoints(points);
+    this.keepAddress();
+    this.repaint();
+  }
+
+  damage() {
+    for (const rule of this.rules)
+      this.networks[rule].layers[this.state.at - 1].damage(generator(this.steps + 77));
+    this.repaint();
+  }
+
+  keepAddress() {
+    if (this.small) return;
+    history.replaceState(null, "", writeState({ ...this.state, steps: 0 }) || location.pathname);
+  }
+
+  /** The address of this state and step: who opens it sees the same settings, and as many steps from the
+   *  beginning. */
+  async copyLink() {
+    history.replaceState(
+      null,
+      "",
+      writeState({ ...this.state, steps: Math.min(this.steps, 5000) }) || location.pathname,
+    );
+    try {
+      await navigator.clipboard.writeText(location.href);
+      this.copyButton.textContent = "Copied";
+    } catch {
+      this.copyButton.textContent = "It is in the address bar";
+    }
+    setTimeout(() => {
+      this.copyButton.textContent = "Copy link";
+    }, 2000);
+  }
+
+  step(count) {
+    for (let i = 0; i < count && this.points.n; i++) {
+      for (const rule of this.rules) learn(rule, this.networks[rule], this.points, this.random);
+      this.steps += 1;
+    }
+  }
+
+  /** So many steps at once, in pieces, so that the page does not freeze. */
+  catchUp(target) {
+    const networks = this.networks,
+      piece = () => {
+        if (this.networks !== networks) return; // begun anew meanwhile
+        this.step(Math.min(25, target - this.steps));
+        this.repaint();
+        if (this.steps < target && this.points.n) setTimeout(piece);
+      };
+    piece();
+  }
+
+  play() {
+    this.playing = true;
+    this.playButton.textContent = "Pause";
+    this.wake();
+  }
+
+  pause() {
+    if (this.playing) this.report();
+    this.playing = false;
+    this.playButton.textContent = "Play";
+  }
+
+  wake() {
+    if (this.playing && this.seen && !this.frame) this.frame = requestAnimationFrame((now) => this.tick(now));
+  }
+
+  /** One frame: learn, then look at one of the networks; the others have their turn in the next frames. */
+  tick(now) {
+    this.frame = null;
+    if (!this.playing || !this.seen) return;
+    const began = performance.now();
+    const passed = Math.min(100, now - (this.last ?? now));
+    this.last = now;
+    this.owed = Math.min(10, this.owed + Math.max(passed, 1) * 0.06 * this.state.speed);
+    while (this.owed >= 1) {
+      this.step(1);
+      this.owed -= 1;
+      if (performance.now() - began > BUDGET) this.owed = 0;
+    }
+    if (!calm() || now - (this.painted ?? 0) > 500) {
+      // less motion: two pictures a second
+      this.painted = now;
+      this.show(calm() ? this.panels : [this.panels[this.turn++ % this.panels.length]]);
+    }
+    if (!this.points.n) this.pause();
+    this.wake();
+  }
+
+  show(panels) {
+    for (const panel of panels) {
+      const right = panel.show(this.points, this.grid, this.state, this.colours);
+      this.history?.add(panel.rule, this.steps, right);
+    }
+    this.history?.paint();
+    this.count.textContent = `Step ${this.steps}`;
+  }
+
+  repaint() {
+    if (!this.networks) return;
+    this.colours = palette(this.element);
+    for (const panel of this.panels) panel.showPoints(this.points, this.colours);
+    this.show(this.panels);
+  }
+
+  /** Say where learning is to those who do not see it. */
+  report() {
+    const shares = this.panels.map(({ rule, share }) => `${RULES[rule]} ${share.textContent}`);
+    this.status.textContent = `Step ${this.steps}. Points right: ${shares.join(", ")}.`;
+  }
+}
+
+mountAll("playground", mountPlayground);
