@@ -17,13 +17,15 @@ precision in the same run.
 
 import argparse
 import statistics
+import sys
 import time
 
 import torch
-from torch.nn.functional import layer_norm, softplus
+import torch.nn.functional as F
+from torch.nn.functional import softplus
 
 from fftools import data
-from fftools.blocks import cnn
+from fftools.blocks import cnn, layer_norm
 from fftools.data import to_float
 from fftools.extras import measure
 from fftools.fast import convolution
@@ -32,6 +34,7 @@ from fftools.fit import fit
 from fftools.labels import Fourier, random_wrong
 from fftools.readout import predict
 from fftools.rules.forward_forward import ForwardForward
+from fftools.rules.goodness import SumOfSquares
 
 BATCH, LR = 50, 5e-4
 
@@ -39,7 +42,7 @@ BATCH, LR = 50, 5e-4
 def plain_losses(blocks, positive, negative):
     """The rule without any help: two passes, every layer in the graph, nothing batched."""
     for number, block in enumerate(blocks):
-        positive, negative = (block(layer_norm(x.detach(), x.shape[1:])) for x in (positive, negative))
+        positive, negative = (block(F.layer_norm(x.detach(), x.shape[1:])) for x in (positive, negative))
         if number:
             excess = [x.pow(2).sum((1, 2, 3)) - x[0].numel() for x in (positive, negative)]
             yield (softplus(-excess[0]).mean() + softplus(excess[1]).mean()) / 2
@@ -112,6 +115,7 @@ def compare(learner, blocks, images, labels) -> None:
 
 
 def main() -> None:
+    sys.stdout.reconfigure(errors="replace")  # a console may not know ×
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--width", type=int, default=128)
     options.add_argument("--kernel", type=int, default=7)
@@ -124,7 +128,7 @@ def main() -> None:
     train, precision = dataset.train, resolve_precision("auto", device)
     torch.manual_seed(0)
     build = lambda: cnn(1, [chosen.width] * 3, chosen.kernel).to(device)
-    learner = ForwardForward(build(), Fourier(), norm="layer", first_loss=1, first_judge=1)
+    learner = ForwardForward(build(), Fourier(), SumOfSquares(norm=layer_norm, first=2))
     blocks, images, labels = build(), to_float(train.images[:BATCH]), train.labels[:BATCH]
     blocks.load_state_dict(learner.blocks.state_dict())
     compare(learner, blocks, images, labels)

@@ -74,8 +74,8 @@ def _claims(arguments) -> None:
     root = records.folder().parent
     kept = root / "results" / "verdicts.json"
     before = json.loads(kept.read_text()) if kept.exists() else {}
-    if worse := claims.worse(before):
-        raise ValueError("\n".join(["these verdicts got worse; if that is right, edit results/verdicts.json by hand:", *worse]))
+    if lost := claims.lost(before):
+        raise ValueError("\n".join(["these claims lost their answer; if that is right, edit results/verdicts.json by hand:", *lost]))
     for name, shown in (("README.md", pages.front_claims()), ("book/reproduced.md", pages.all_claims())):
         _replace(root / name, shown)
     records.write_json(kept, {claim.id: claim.verdict() for claim in claims.load()})

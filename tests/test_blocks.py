@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import nn
 
+from evidence.build import NORMS
+from evidence.trials import place_norm
 from fftools.blocks import (
-    NORMS,
     Standardise,
     cnn,
     fan_out_weights,
     layer_norm,
     mlp,
-    place_norm,
     rms_norm,
     unit_length,
 )

@@ -101,7 +101,7 @@ def test_it_starts_as_a_module():
 
 
 CLAIM = dict(id="id", document="d", source="Table 1", says="a network is good", paper=90.0,
-             ours=[dict(study="study", metric="test_goodness")], front="A good network")
+             ours=[dict(study="study", metric="test_goodness")], front="A good network", tolerance=5.0)
 
 
 @pytest.fixture
@@ -122,22 +122,26 @@ def project(tmp_path, monkeypatch):
 
 def test_claims_are_shown_and_written(call, project):
     root, _ = project
-    assert call("claims") == (0, pages.all_claims() + "\n", "") and "| **reproduced** |" in pages.all_claims()
+    assert call("claims") == (0, pages.all_claims() + "\n", "") and "= reproduced</span>" in pages.all_claims()
     assert call("claims", "--write")[0] == 0
     assert (root / "README.md").read_text() == f"before\n<!-- claims -->\n{pages.front_claims()}\n<!-- /claims -->\nafter\n"
     assert pages.all_claims() in (root / "book/reproduced.md").read_text()
     assert json.loads((root / "results/verdicts.json").read_text()) == {"id": "reproduced"}
 
 
-def test_a_worse_verdict_is_not_written_over_a_better_one(call, project):
+def test_another_answer_is_written_but_none_is_lost(call, project):
     root, write = project
     call("claims", "--write")
-    pages = {name: (root / name).read_text() for name in ("README.md", "book/reproduced.md")}
     write(0.5)
+    assert call("claims", "--write")[0] == 0, "what the records say now"
+    assert json.loads((root / "results/verdicts.json").read_text()) == {"id": "fell short"}
+    pages = {name: (root / name).read_text() for name in ("README.md", "book/reproduced.md")}
+    for record in (root / "results" / "study").iterdir():
+        record.unlink()
     status, _, said = call("claims", "--write")
-    assert status == 1 and "id: was reproduced, is not reproduced" in said and "by hand" in said
+    assert status == 1 and "id: was fell short, is open" in said and "by hand" in said
     assert {name: (root / name).read_text() for name in pages} == pages, "nothing is written"
-    assert json.loads((root / "results/verdicts.json").read_text()) == {"id": "reproduced"}
+    assert json.loads((root / "results/verdicts.json").read_text()) == {"id": "fell short"}
 
 
 def test_a_page_without_a_place_for_the_claims_is_named(call, project):

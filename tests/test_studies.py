@@ -95,14 +95,14 @@ def test_the_articles_configuration_is_the_articles():
     learner = build({"label": "pixels"} | ARTICLE)
     assert ARTICLE["widths"] == [784, 512, 512] and ARTICLE["lr"] == 0.03 and ARTICLE["steps"] == 1000
     assert (ARTICLE["batch_images"], ARTICLE["batches"]) == (20_000, 3)
-    assert learner.goodness == "mean" and learner.threshold == 3.0
+    assert str(learner.goodness) == "MeanOfSquares(threshold=3.0, norm=unit_length, loss=Softplus(temperature=1.0), first=1)"
 
 
 def test_build_makes_what_is_described():
     assert isinstance(build({"rule": "bp", "widths": [784, 5]}), Backprop)
     learner = build(change(FF, {"network": {"negatives": "hard", "peer": 0.1}, "widths": [784, 7, 5, 3]}))
     assert [block[1].out_features for block in learner.blocks] == [7, 5, 3]
-    assert learner.negatives == "hard" and learner.peer == 0.1
+    assert str(learner.negatives) == "HardLabels(each=1)" and learner.peer == 0.1
     assert isinstance(build(FF | {"label": "hybrids"}).label, Hybrids)
 
 

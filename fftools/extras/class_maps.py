@@ -82,9 +82,9 @@ def _tent(start: float, step: int, places: int, pixels: int) -> Tensor:
 def _squares(learner: ForwardForward, images: Tensor, labels: Tensor | int) -> list[Tensor]:
     """Each place's share of the judging blocks' goodness, `(N, H', W')`."""
     labels = _each(labels, images, learner.label.classes)
-    judges = learner.activations(learner.label.embed(images, labels))[learner.first_judge:]
+    judges = learner.judges(learner.label.embed(images, labels))
     _check_maps(judges)
-    return [x.float().pow(2).sum(1) / (x[0].numel() if learner.goodness == "mean" else 1) for x in judges]
+    return [learner.goodness.at_places(x) for x in judges]
 
 
 def _each(labels: Tensor | int, images: Tensor, classes: int) -> Tensor:

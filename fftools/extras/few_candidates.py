@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from fftools.readout import Scores
+from fftools.learner import Scores
 from fftools.rules.forward_forward import ForwardForward
 
 
