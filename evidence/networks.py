@@ -100,7 +100,7 @@ def publish(study: str, config: dict, seed: int, name: str) -> dict:
     if config["dataset"] in data.TABLES or not any(key.startswith("val_") for key in record["metrics"]):
         raise ValueError(f"only networks of images whose record has an accuracy on validation images are published; "
                          f"{study} on {config['dataset']} has {', '.join(record['metrics'])}")
-    weights, dataset = _weights(config, seed), data.load(config["dataset"], "cpu")
+    weights, dataset = _weights(config, seed), data.load(config["dataset"], "cpu", **config.get("form", {}))
     path = f"results/{study}/{records.path_of(study, config, seed).name}"
     card = dict(name=name, study=study, config=config, seed=seed, profile=record["profile"], metrics=record["metrics"],
                 record=path, image=list(dataset.shape), classes=dataset.classes, licence=LICENCE,
