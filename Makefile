@@ -68,7 +68,7 @@ bench: $(READY)  ## every benchmark
 	@for file in benchmarks/*.py; do echo "== $$file"; $(PY) $$file || exit 1; done
 
 claims: $(READY)  ## write what the records say into README.md, the front page and the page of claims
-	$(PY) -m fftools claims --write
+	$(PY) -m evidence claims --write
 
 address: $(READY)  ## write pyproject.toml's repository address wherever it stands
 	$(PY) tools/notebooks.py address

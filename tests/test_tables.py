@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from evidence import records
 from evidence.run import run
-from evidence.studies.tables import TABLE_RATES, table
+from evidence.studies.tables import NETWORKS, RATES, table
 from fftools import data
 from fftools.blocks import averaged, mlp
 from fftools.data import DataError, Split, tables
@@ -291,8 +291,7 @@ def test_roc_auc_is_scikit_learns():
 
 @pytest.mark.parametrize("rule", ["mf", "bp", "logistic"])
 def test_a_study_runs_on_a_table_and_reports_both_measures(rule, customers):
-    changes = {"strength": 0.1} if rule == "logistic" else {"lr": 3e-3, "epochs": 20, "batch_size": 32}
-    config = table(rule, "santander", **changes)
+    config = table(rule, "santander", 0.1 if rule == "logistic" else 3e-3, epochs=20, batch_size=32)
     found = run("tiny", config, 0, "quick", device="cpu", progress=False)["metrics"]
     way = "ff_pred" if rule == "mf" else "accuracy"
     assert {f"{split}_{way}{kind}" for split in ("val", "test") for kind in ("", "_auc")} <= set(found)
@@ -304,18 +303,18 @@ def test_a_runs_seed_chooses_its_fold(monkeypatch):
     load = data.load
     monkeypatch.setattr(data, "load", lambda *args, **options: seen.append(options) or load(*args, **options))
     for seed in (0, 3):
-        run("tiny", table("logistic", "breast_cancer", strength=1.0), seed, "quick", device="cpu", progress=False)
+        run("tiny", table("logistic", "breast_cancer", 1.0), seed, "quick", device="cpu", progress=False)
     assert seen == [dict(seed=0), dict(seed=3)]
 
 
-@pytest.mark.parametrize("dataset, form", TABLE_RATES)
-def test_the_rates_are_the_best_of_those_tried_on_validation_data(dataset, form, monkeypatch):
+@pytest.mark.parametrize("network", RATES)
+def test_the_rates_are_the_best_of_those_tried_on_validation_data(network, monkeypatch):
     """The same number of trials for each rule, at the same seeds; none of it on test data."""
     monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(Path(__file__).parents[1] / "results"))
     tried = [r for r in records.load("mono-tables-rates", "full")
-             if r["config"]["dataset"] == dataset and r["config"].get("form", {}).get("form") == form]
+             if all(r["config"].get(key) == NETWORKS[network].get(key) for key in ("dataset", "form"))]
     budgets = set()
-    for rule, chosen in TABLE_RATES[dataset, form].items():
+    for rule, chosen in RATES[network].items():
         marks = {}
         for r in tried:
             if r["config"]["rule"] == rule:

@@ -21,6 +21,8 @@ from pathlib import Path
 
 import nbformat
 
+from fftools import files
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = "fftools", "evidence"
 PROFILES = "quick", "full"
@@ -150,12 +152,15 @@ def run(path: Path, profile: str = "quick", root: Path = ROOT) -> None:
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / path.name
         parameters = {} if profile == "quick" else {"PROFILE": profile}
+        os.environ["FFTOOLS_KEEP_MEASURED"] = "1"  # what a chapter measures becomes a record, as its outputs are kept
         try:
             papermill.execute_notebook(path, result, parameters, kernel_name="python3", language="python",
                                        cwd=path.parent, stderr_file=sys.stderr)  # the chapter's own bars
         except papermill.PapermillExecutionError as error:
             raise ChapterError(f"{path.name}: cell {error.cell_index} failed and the notebook is left as it was.\n\n"
                                f"{error.source}\n\n{error.ename}: {error.evalue}") from None
+        finally:
+            del os.environ["FFTOOLS_KEEP_MEASURED"]
         notebook = nbformat.read(result, 4)
     printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
     tidy(notebook)
@@ -217,9 +222,7 @@ def _joined(outputs: list) -> list:
 
 
 def write(notebook, path: Path) -> None:
-    part = path.with_name(f".{path.name}.part")
-    nbformat.write(notebook, part)
-    os.replace(part, path)
+    files.write(path, nbformat.writes(notebook) + "\n")
 
 
 # ---- the repository's address -------------------------------------------------------------------------------------
