@@ -17,10 +17,12 @@ precision in the same run.
 
 import argparse
 import statistics
+import sys
 import time
 
 import torch
-from torch.nn.functional import layer_norm, softplus
+import torch.nn.functional as F
+from torch.nn.functional import softplus
 
 from fftools import data
 from fftools.blocks import cnn, layer_norm
@@ -40,7 +42,7 @@ BATCH, LR = 50, 5e-4
 def plain_losses(blocks, positive, negative):
     """The rule without any help: two passes, every layer in the graph, nothing batched."""
     for number, block in enumerate(blocks):
-        positive, negative = (block(layer_norm(x.detach(), x.shape[1:])) for x in (positive, negative))
+        positive, negative = (block(F.layer_norm(x.detach(), x.shape[1:])) for x in (positive, negative))
         if number:
             excess = [x.pow(2).sum((1, 2, 3)) - x[0].numel() for x in (positive, negative)]
             yield (softplus(-excess[0]).mean() + softplus(excess[1]).mean()) / 2
@@ -113,6 +115,7 @@ def compare(learner, blocks, images, labels) -> None:
 
 
 def main() -> None:
+    sys.stdout.reconfigure(errors="replace")  # a console may not know ×
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--width", type=int, default=128)
     options.add_argument("--kernel", type=int, default=7)

@@ -8,19 +8,19 @@ import pytest
 
 from evidence import __main__ as command
 from evidence import claims, pages, records, studies
-from evidence.studies import Study
-from evidence.studies.mlp import ff
+from evidence.studies import Study, change
+from evidence.studies.mlp import FF
 from fftools import __main__ as data_command
 from fftools import data
 
-TINY = ff(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0, splits=["validation"],
-          train_images=200)
+TINY = change(FF, dict(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0,
+                       splits=["validation"], train_images=200))
 
 
 @pytest.fixture
 def call(monkeypatch, capsys, digits):
     """Calls `python -m evidence`, or for data `python -m fftools`, with these words; gives status, stdout and stderr."""
-    monkeypatch.setattr(studies, "STUDIES", {"tiny": Study("a question", (TINY,), quick={"lr": 2e-3})})
+    monkeypatch.setattr(studies, "STUDIES", {"tiny": Study("tiny", "a question", TINY, [{}], quick={"lr": 2e-3})})
 
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["command", *words])
@@ -74,7 +74,7 @@ def test_wrong_words(call, words):
 
 def test_a_study_goes_to_ray_by_one_flag(call, monkeypatch):
     asked = []
-    monkeypatch.setattr(command.run, "run_on_ray", lambda *arguments: asked.append(arguments) or {"done": 0})
+    monkeypatch.setattr(command.cluster, "run_on_ray", lambda *arguments: asked.append(arguments) or {"done": 0})
     call("study", "run", "tiny", "--profile", "full", "--ray", "auto", "--gpus", "0.25", "--budget", "60")
     call("study", "run", "tiny", "--ray")
     assert asked == [("tiny", "full", 1, "auto", 0.25, 60.0), ("tiny", "quick", 1, "local", 0.0, None)]

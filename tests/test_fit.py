@@ -310,7 +310,8 @@ def test_the_state_of_another_run_is_refused(small, noise, tmp_path, changed):
     with pytest.raises(ValueError, match="is the state of another run") as error:
         fit(small(), noise, **settings | changed)
     (name, value), = changed.items()
-    assert str(tmp_path / "c.pt") in str(error.value) and re.search(f"; delete it.*{name}: it has .*, asked for {value}$", str(error.value))
+    assert str(tmp_path / "c.pt") in str(error.value)
+    assert re.search(f"; delete it.*{name}: it has .*, asked for {value}$", str(error.value))
 
 
 def test_the_state_of_other_data_or_another_network_is_refused(small, noise, tmp_path):

@@ -45,7 +45,8 @@ CONFIGS = {
     "ff-cnn, morphology": CNN | WAVES | dict(label="morphology", labels=dict(strength=0.6), network=PAPER),
     "mf": MLP | dict(rule="mf"), "mf-cnn": CNN | dict(rule="mf", network=dict(places=2)),
     "bp": MLP | dict(rule="bp", network=dict(bias=False)), "bp-cnn": CNN | dict(rule="bp"),
-    "fa": MLP | dict(rule="fa"), "fa-cnn": CNN | dict(rule="fa"), "dfa": MLP | dict(rule="dfa"), "dfa-cnn": CNN | dict(rule="dfa"),
+    "fa": MLP | dict(rule="fa"), "fa-cnn": CNN | dict(rule="fa"),
+    "dfa": MLP | dict(rule="dfa"), "dfa-cnn": CNN | dict(rule="dfa"),
     "cw": MLP | dict(rule="cw", widths=[784, 30, 20], network=dict(classes=10)),
     "cw-cnn": CNN | dict(rule="cw", blocks=dict(channels=1, widths=[10, 20], kernel=3), network=dict(temperature=0.5)),
 }
@@ -84,4 +85,5 @@ def test_same_numbers(name):
 
 
 if __name__ == "__main__":
-    KEPT.write_text(json.dumps({name: run(name) for name in CONFIGS}, indent=1) + "\n")
+    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(run(name))}" for name in CONFIGS)
+    KEPT.write_text(f"{{\n{lines}\n}}\n")

@@ -57,7 +57,7 @@ class Chapter:
 def parts() -> list[list[str]]:
     """Names of the chapters in each part of the table of contents."""
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
-    named = ([Path(entry["file"]).name for entry in part["chapters"] if entry["file"].startswith("notebooks/")]
+    named = ([Path(entry["file"]).name for entry in part["chapters"] if re.match(r"notebooks/\d", entry["file"])]
              for part in contents["parts"])
     return [names for names in named if names]
 

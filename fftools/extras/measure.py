@@ -56,7 +56,8 @@ def training(learner: Learner, images: Tensor, labels: Tensor, *, lr: float = 1e
     seconds = timed(one, device, repeats)
     state = [x for kept in tuned.state.values() for x in kept.values() if isinstance(x, Tensor)]
     resting = sum(x.nbytes for x in [*learner.parameters(), *learner.buffers(), *state])
-    return Costs(sum(x.numel() for x in learner.trained()), operations(one), seconds, resting, tuple(resting + used for used in memory(one, device)))
+    running = tuple(resting + used for used in memory(one, device))
+    return Costs(sum(x.numel() for x in learner.trained()), operations(one), seconds, resting, running)
 
 
 def parameters(*modules: nn.Module) -> int:

@@ -10,7 +10,7 @@ CAPTURE_AFTER = 3  # eager steps before a CUDA graph is captured: libraries set 
 
 
 class Captured:
-    """A step `step(images, labels)`; on CUDA it is captured once and replayed, since launching it costs more than running it."""
+    """A step; on CUDA it is captured once and replayed, since launching it costs more than running it."""
 
     def __init__(self, step: Callable[[Tensor, Tensor], Tensor], device: torch.device):
         self.step, self.device, self.count, self.graph = step, device, 0, None

@@ -5,12 +5,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fftools.blocks import rms_norm
-from fftools.fast.maps import SquaresOfMaps, places_first
+from fftools.fast import maps
 
 
 def sum_of_squares(x: Tensor) -> Tensor:
     """Squared activations of each sample `(N, C, H, W)` or `(N, neurons)`, added up in float32: `(N,)`."""
-    return SquaresOfMaps.apply(x) if places_first(x) else x.float().pow(2).view(len(x), x.shape[1], -1).sum((1, 2))
+    if maps.places_first(x):
+        return maps.SquaresOfMaps.apply(x)
+    return x.float().pow(2).view(len(x), x.shape[1], -1).sum((1, 2))
 
 
 class Part:
