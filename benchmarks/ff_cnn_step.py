@@ -17,6 +17,7 @@ precision in the same run.
 
 import argparse
 import statistics
+import sys
 import time
 
 import torch
@@ -114,6 +115,7 @@ def compare(learner, blocks, images, labels) -> None:
 
 
 def main() -> None:
+    sys.stdout.reconfigure(errors="replace")  # a console may not know ×
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--width", type=int, default=128)
     options.add_argument("--kernel", type=int, default=7)

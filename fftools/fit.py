@@ -11,6 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fftools.data.split import Split
+from fftools.fast import convolution
 from fftools.fast.memory import keep_freed_memory
 from fftools.fast.precision import in_precision, resolve_precision
 from fftools.fast.step import OPTIMIZERS, Captured, load_optimizer, make_optimizer, set_lr
@@ -88,7 +89,7 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
     device = train.labels.device
     precision = resolve_precision(precision, device)
     keep_freed_memory()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with convolution.given_back(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         learner.to(device).train()
         materialise(learner, train.images, train.labels)
@@ -164,7 +165,7 @@ class _Run:
     def save(self) -> None:
         if self.path:
             save_state(self.path, self.settings, learner=self.learner.state_dict(), optimizer=self.optimizer.state_dict(),
-                       order=self.order.get_state(), history=self.history.to_dict())
+                       order=self.order.get_state(), history=self.history.to_dict(), convolution=convolution.path())
             self.saved = time.monotonic()
 
     def load(self) -> int:
@@ -179,6 +180,7 @@ class _Run:
         except (RuntimeError, ValueError) as error:
             raise ValueError(f"{self.path} is the state of another network: {error}") from error
         self.order.set_state(state["order"])
+        convolution.take(state.get("convolution", "direct"))  # older files: nothing went through Fourier space
         for name, value in state["history"].items():
             setattr(self.history, name, value)
         return len(self.history.loss)

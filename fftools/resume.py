@@ -1,7 +1,5 @@
 """The state of a run that was killed, from which it goes on bit for bit."""
 
-import io
-import os
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,27 +7,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fftools.files import write_state
+
 
 def save_state(path: Path | str, settings: dict, **state) -> None:
     """Write `state` (state dicts, tensors, lists, numbers) and the random generators' states, whole or not at all.
 
-    Raises OSError, with the file's name, when the disk is full or cannot be written to; an older file stays as it was.
+    Raises OSError, with the file's name, when there is no room: the state saved before is still there to go on from.
     """
     state |= dict(settings=settings, rng=torch.get_rng_state())
     if torch.cuda.is_available():
         state["cuda_rng"] = torch.cuda.get_rng_state()
-    path, content = Path(path), io.BytesIO()
-    torch.save(state, content)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content.getbuffer())
-        part.replace(path)
-    except BaseException as error:
-        part.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise OSError(error.errno, f"{error.strerror}; the state of this run could not be saved", str(path)) from error
-        raise
+    write_state(path, state)
 
 
 def load_state(path: Path | str | None, settings: dict) -> dict | None:

@@ -77,9 +77,9 @@ def test_costs_come_from_the_records(house):
 
 
 def test_verdicts_are_counted_and_controls_are_no_claims(house):
-    given = ["reproduced", "reproduced", "close", "control", "not run"]
+    given = ["reproduced", "reproduced", "fell short", "control", "open"]
     (house / "results" / "verdicts.json").write_text(json.dumps(dict(enumerate(given))))
-    assert book_pages.verdicts("{all}: {counts}").startswith("4: **2** reproduced, **1** close, **0** not reproduced")
+    assert book_pages.verdicts("{all}: {counts}").startswith("4: **2** reproduced, **0** exceeded, **1** fell short")
 
 
 @pytest.fixture

@@ -7,8 +7,10 @@ import torch
 import torch.nn.functional as F
 
 from fftools.blocks import cnn, layer_norm
+from fftools.data import Split
 from fftools.fast import convolution, fourier, maps
 from fftools.fast.convolution import COST, Convolution, cheaper
+from fftools.fit import OutOfTime, fit
 from fftools.labels import Fourier
 from fftools.rules.forward_forward import ForwardForward
 from fftools.rules.goodness import SumOfSquares
@@ -124,16 +126,16 @@ def test_norm_and_goodness_of_maps_that_lie_places_first(dtype, least):
     assert maps.places_first(lying) and not maps.places_first(x)
     plain = lambda x: F.layer_norm(x, x.shape[1:])
     squares = lambda x: x.pow(2).sum((1, 2, 3))
-    for ours, theirs in ((maps.LayerNorm.apply, plain), (maps.SumOfSquares.apply, squares)):
+    for ours, theirs in ((maps.LayerNorm.apply, plain), (maps.SquaresOfMaps.apply, squares)):
         a, b = lying.clone().requires_grad_(), x.double().requires_grad_()
         found, expected = ours(a), theirs(b)
         told = torch.randn_like(expected)
         gradients = torch.autograd.grad(found, a, told.to(found.dtype)) + torch.autograd.grad(expected, b, told)
         assert relative(found, expected) < least and relative(*gradients) < least
     assert maps.places_first(maps.LayerNorm.apply(lying))
-    assert maps.SumOfSquares.apply(lying).dtype == torch.float32
+    assert maps.SquaresOfMaps.apply(lying).dtype == torch.float32
     silent = torch.zeros_like(lying).requires_grad_()  # a dead block
-    maps.SumOfSquares.apply(silent).sum().backward()
+    maps.SquaresOfMaps.apply(silent).sum().backward()
     assert not silent.grad.any() and maps.LayerNorm.apply(silent.detach()).isfinite().all()
 
 
@@ -147,6 +149,27 @@ def test_a_path_can_be_taken_and_given_back():
         convolution.take("winograd")
     convolution.take(None)
     assert convolution.path() in ("fourier", "direct")
+
+
+def test_a_resumed_run_keeps_its_path(tmp_path):
+    torch.manual_seed(0)
+    split = Split(torch.randint(256, (48, 1, 26, 26), dtype=torch.uint8), torch.arange(48) % 10)
+    start, ends = ForwardForward(cnn(1, [32, 32], 7), Fourier(), SumOfSquares(norm=layer_norm)), []
+    go = lambda learner, **options: fit(learner, split, epochs=3, batch_size=16, lr=1e-3, precision="float32", **options)
+    for path in ("fourier", "direct"):
+        convolution.take(path)
+        whole, cut = copy.deepcopy(start), copy.deepcopy(start)
+        go(whole)
+        with pytest.raises(OutOfTime):
+            go(cut, resume=tmp_path / path, deadline=0.0)
+        other = "direct" if path == "fourier" else "fourier"
+        convolution.take(other)  # another machine
+        cut = copy.deepcopy(start)
+        go(cut, resume=tmp_path / path)
+        assert convolution.path() == other
+        assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), cut.parameters(), strict=True))
+        ends.append(whole.blocks[1][0].weight)
+    assert not torch.equal(*ends)
 
 
 def test_wrong_channels_are_told():

@@ -115,7 +115,7 @@ def test_parameter_counts_of_table_4():
 
     found = {}
     for rule in ("mf", "bp", "ff"):
-        found[rule] = build(race(rule, "mnist", lr=1e-3))
+        found[rule] = build(race("mlp", rule, "mnist", lr=1e-3))
         found[rule].scores(torch.zeros(2, 1, 28, 28))
     mf, bp, ff = found["mf"], found["bp"], found["ff"]
     ff.one_pass(torch.zeros(2, 1, 28, 28))

@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from evidence import query, records
-from evidence.studies import STUDIES
-from evidence.studies.ff_cnn import ff_cnn
+from evidence.studies import STUDIES, change
+from evidence.studies.ff_cnn import FF_CNN, THROUGH
 from evidence.studies.mono_forward import race
+from fftools.fast import convolution
 
 CONFIG = {"widths": [784, 10], "lr": 0.1}
 
@@ -44,9 +45,9 @@ def test_names_depend_on_configuration_and_seed_alone():
 
 
 @pytest.mark.parametrize("config, name", [
-    (ff_cnn(), "ff-mnist-3x128-k7-local-lr0.0005-ep200-b50"),
-    (ff_cnn(network=dict(local=False), labels=dict(strength=0.45)), "ff-mnist-3x128-k7-through-lr0.0005-ep200-k0.45-b50"),
-    (race("mf", "fashion_mnist", epochs=40), "mf-fashion-mnist-2x1000-lr0.001-ep40-b128"), ({}, "run")])
+    (FF_CNN, "ff-mnist-3x128-k7-local-lr0.0005-ep200-b50"),
+    (change(FF_CNN, THROUGH, dict(labels=dict(strength=0.45))), "ff-mnist-3x128-k7-through-lr0.0005-ep200-k0.45-b50"),
+    (race("mlp", "mf", "fashion_mnist", epochs=40), "mf-fashion-mnist-2x1000-lr0.001-ep40-b128"), ({}, "run")])
 def test_a_record_has_a_name_for_people(config, name):
     assert records.slug(config) == name
     assert records.path_of("a-study", config, 3).name == f"{name}--{records.run_name(config, 3)}.json"
@@ -73,7 +74,11 @@ def test_provenance_says_how_numbers_were_made():
     found = records.provenance("digits", "cpu", "bf16", 12.345)
     assert found["dataset"] == "digits" and found["precision"] == "bf16" and found["seconds"] == 12.3
     assert found["torch"] == torch.__version__ and found["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert found["device"] == f"cpu, {torch.get_num_threads()} threads"
+    assert found["device"] == f"cpu, {torch.get_num_threads()} threads" and found["convolution"] == convolution.path()
+    convolution.take("direct")
+    assert records.provenance("digits", "cpu", "bf16", 1)["convolution"] == "direct"
+    convolution.take(None)
+    assert records.provenance("digits", "meta", "bf16", 1)["convolution"] == "torch"
     age = datetime.now().astimezone() - datetime.fromisoformat(found["finished"])
     assert abs(age.total_seconds()) < 60
 
@@ -125,8 +130,8 @@ def test_table_has_a_row_per_record():
 
 def test_folder_is_found_from_below(monkeypatch, tmp_path):
     monkeypatch.delenv("FFTOOLS_RESULTS_DIR")
-    (tmp_path / "results").mkdir()
     (tmp_path / "notebooks").mkdir()
+    records.write_json(tmp_path / "results" / "verdicts.json", {})
     monkeypatch.chdir(tmp_path / "notebooks")
     assert records.folder() == tmp_path / "results"
 

@@ -57,7 +57,7 @@ class Chapter:
 def parts() -> list[list[str]]:
     """Names of the chapters in each part of the table of contents."""
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
-    named = ([Path(entry["file"]).name for entry in part["chapters"] if entry["file"].startswith("notebooks/")]
+    named = ([Path(entry["file"]).name for entry in part["chapters"] if re.match(r"notebooks/\d", entry["file"])]
              for part in contents["parts"])
     return [names for names in named if names]
 
@@ -96,7 +96,9 @@ def status_table(_: str) -> str:
 
 
 def records() -> dict[Path, dict]:
-    return {path: json.loads(path.read_text("utf8")) for path in sorted((ROOT / "results").glob("*/*.json"))}
+    """The records of runs; what chapters measured is in their own time."""
+    paths = (path for path in sorted((ROOT / "results").glob("*/*.json")) if path.parent.name != "measured")
+    return {path: json.loads(path.read_text("utf8")) for path in paths}
 
 
 def hardware_table(_: str) -> str:
@@ -123,9 +125,10 @@ def costs_table(_: str) -> str:
 
 
 def verdicts(body: str) -> str:
+    """How many claims came out how; controls are no claims."""
     counts = Counter(json.loads((ROOT / "results" / "verdicts.json").read_text("utf8")).values())
     counts.pop("control", None)
-    order = ("reproduced", "close", "not reproduced", "not run at that scale", "shown in a chapter", "not run")
+    order = ("reproduced", "exceeded", "fell short", "supported", "contradicted", "undecided", "open", "shown in a chapter")
     return body.format(all=sum(counts.values()), counts=", ".join(f"**{counts[verdict]}** {verdict}" for verdict in order))
 
 

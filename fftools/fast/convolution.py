@@ -1,5 +1,8 @@
 """`nn.Conv2d`, made faster on a CPU where filters are wide; on CUDA and MPS it is PyTorch's own."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -22,14 +25,21 @@ def path() -> str:
 
 
 def take(chosen: str | None) -> None:
-    """Choose the path of all convolutions of this process, as a resumed run must; None gives the choice back.
-
-    Raises ValueError for a path that is none.
-    """
+    """Choose the path of all convolutions of this process; None gives the choice back. Raises ValueError for no path."""
     global _path
     if chosen not in (None, "fourier", "direct"):
         raise ValueError(f'a path is "fourier", "direct" or None; got {chosen!r}')
     _path = chosen
+
+
+@contextmanager
+def given_back() -> Iterator[None]:
+    """Gives the choice back as it was: a resumed run takes its own path, whatever machine it goes on on."""
+    before = _path
+    try:
+        yield
+    finally:
+        take(before)
 
 
 class Convolution(nn.Conv2d):

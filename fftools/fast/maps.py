@@ -13,7 +13,7 @@ def places_first(x: Tensor) -> bool:
     return x.dim() == 4 and x.device.type == "cpu" and x.permute(2, 3, 0, 1).is_contiguous() and not x.is_contiguous()
 
 
-class SumOfSquares(torch.autograd.Function):
+class SquaresOfMaps(torch.autograd.Function):
     """Of each sample's activations `(N, C, H, W)` that lie places first, float32 `(N,)`."""
 
     @staticmethod

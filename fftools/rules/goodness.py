@@ -11,7 +11,7 @@ from fftools.fast import maps
 def sum_of_squares(x: Tensor) -> Tensor:
     """Squared activations of each sample `(N, C, H, W)` or `(N, neurons)`, added up in float32: `(N,)`."""
     if maps.places_first(x):
-        return maps.SumOfSquares.apply(x)
+        return maps.SquaresOfMaps.apply(x)
     return x.float().pow(2).view(len(x), x.shape[1], -1).sum((1, 2))
 
 
