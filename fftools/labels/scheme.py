@@ -41,8 +41,9 @@ class LabelScheme(nn.Module):
 
     def enter(self, images: Tensor, labels: Tensor) -> Tensor:
         """The images as floats. Raises ValueError for others, and for labels out of range if they are at hand, on a CPU."""
-        check_labels(labels, images, self.classes, values=labels.device.type == "cpu")
-        return as_images(images)
+        images = as_images(images)
+        check_labels(labels, images, self.classes, values=images.device.type == "cpu")
+        return images
 
     def extra_repr(self) -> str:
         return f"classes={self.classes}"
