@@ -10,7 +10,11 @@ JOBS    ?= 2
 # An environment of your own (make book PY=python3) is used as it is; otherwise .venv is made once.
 READY := $(if $(filter $(VENV)/%,$(PY)),$(VENV)/.ready)
 
-.PHONY: help setup data book serve test pdf links lab student run bench claims address clean
+# Tests that need neither the built book nor a browser nor the tools that write it.
+QUICK := $(filter-out $(foreach name,benchmarks book_pages claims console drawings exercises house live% pages prose ray, \
+	tests/test_$(name).py),$(wildcard tests/test_*.py))
+
+.PHONY: help setup data book serve test quick pdf links lab student run bench claims address clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -41,6 +45,9 @@ test: book  ## all tests, every chapter re-run and compared, JOBS=2 files at a t
 	$(PY) -m pytest tests notebooks --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg -v --durations 10 \
 		--numprocesses $(JOBS) --dist loadscope
 
+quick: $(READY)  ## the package's tests: no book, no browser, no chapter is run
+	$(PY) -m pytest $(QUICK) --durations 10 --numprocesses $(JOBS) --dist loadscope
+
 pdf: $(READY)  ## the whole book on paper: _build/pdf/book.pdf
 	$(PY) -c "from jupyter_book.cli.main import main; main()" build . --all -W --keep-going --builder singlehtml
 	$(PY) tools/browser.py pdf
@@ -61,7 +68,7 @@ bench: $(READY)  ## every benchmark
 	@for file in benchmarks/*.py; do echo "== $$file"; $(PY) $$file || exit 1; done
 
 claims: $(READY)  ## write what the records say into README.md, the front page and the page of claims
-	$(PY) -m fftools claims --write
+	$(PY) -m evidence claims --write
 
 address: $(READY)  ## write pyproject.toml's repository address wherever it stands
 	$(PY) tools/notebooks.py address

@@ -1,10 +1,12 @@
 """The FF-CNN's training step against the plain one: same network, same batch, same rule, in one run.
 
-    python benchmarks/ff_cnn_step.py              (about a minute on two cores; --width and --kernel choose the network)
+    python benchmarks/ff_cnn_step.py              (two minutes on two cores; --width and --kernel choose the network)
 
 ours     `fftools.fit`'s step: positive and negative images in one batch, bf16 where the hardware has it, layer 1 frozen
          without a graph, fused Adam, memory kept between steps, a captured CUDA graph on a GPU
 plain    float32 and eager: positive and negative images one after the other, PyTorch's ReLU, convolutions and Adam
+
+scoring  goodness of images under every label: `learner.scores` as it is, and with every convolution PyTorch's own
 
 Both follow the strictly local reading on batches of 50 images, and their losses are compared before anything is timed.
 (The plain one profits from kept memory too, since both share a process: the ratio is a cautious one.)
@@ -15,19 +17,24 @@ precision in the same run.
 
 import argparse
 import statistics
+import sys
 import time
 
 import torch
-from torch.nn.functional import layer_norm, softplus
+import torch.nn.functional as F
+from torch.nn.functional import softplus
 
 from fftools import data
-from fftools.blocks import cnn
+from fftools.blocks import cnn, layer_norm
 from fftools.data import to_float
 from fftools.extras import measure
+from fftools.fast import convolution
 from fftools.fast.precision import precision_context, resolve_precision
 from fftools.fit import fit
 from fftools.labels import Fourier, random_wrong
+from fftools.readout import predict
 from fftools.rules.forward_forward import ForwardForward
+from fftools.rules.goodness import SumOfSquares
 
 BATCH, LR = 50, 5e-4
 
@@ -35,7 +42,7 @@ BATCH, LR = 50, 5e-4
 def plain_losses(blocks, positive, negative):
     """The rule without any help: two passes, every layer in the graph, nothing batched."""
     for number, block in enumerate(blocks):
-        positive, negative = (block(layer_norm(x.detach(), x.shape[1:])) for x in (positive, negative))
+        positive, negative = (block(F.layer_norm(x.detach(), x.shape[1:])) for x in (positive, negative))
         if number:
             excess = [x.pow(2).sum((1, 2, 3)) - x[0].numel() for x in (positive, negative)]
             yield (softplus(-excess[0]).mean() + softplus(excess[1]).mean()) / 2
@@ -67,6 +74,19 @@ def plain(blocks, scheme, train, steps: int) -> float:
     return (time.perf_counter() - started) / len(batches)
 
 
+def scoring(learner, images) -> tuple[float, float]:
+    """Seconds for a prediction by goodness of each image, as it is and with every convolution PyTorch's own."""
+    spent = []
+    for path in (None, "direct"):
+        convolution.take(path)
+        started = time.perf_counter()
+        predict(learner.scores, images)
+        measure.wait(images.device)
+        spent.append((time.perf_counter() - started) / len(images))
+    convolution.take(None)
+    return tuple(spent)
+
+
 def learn(learner, images, labels) -> None:
     """One step but for the optimizer."""
     for loss in learner.local_losses(images, labels):
@@ -95,8 +115,9 @@ def compare(learner, blocks, images, labels) -> None:
 
 
 def main() -> None:
+    sys.stdout.reconfigure(errors="replace")  # a console may not know ×
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--width", type=int, default=32)
+    options.add_argument("--width", type=int, default=128)
     options.add_argument("--kernel", type=int, default=7)
     options.add_argument("--turns", type=int, default=7)
     options.add_argument("--steps", type=int, default=20, help="steps of each in a turn")
@@ -107,7 +128,7 @@ def main() -> None:
     train, precision = dataset.train, resolve_precision("auto", device)
     torch.manual_seed(0)
     build = lambda: cnn(1, [chosen.width] * 3, chosen.kernel).to(device)
-    learner = ForwardForward(build(), Fourier(), norm="layer", first_loss=1, first_judge=1)
+    learner = ForwardForward(build(), Fourier(), SumOfSquares(norm=layer_norm, first=2))
     blocks, images, labels = build(), to_float(train.images[:BATCH]), train.labels[:BATCH]
     blocks.load_state_dict(learner.blocks.state_dict())
     compare(learner, blocks, images, labels)
@@ -121,9 +142,13 @@ def main() -> None:
              for _ in range(chosen.turns)]
     fast, slow = (statistics.median(column) for column in zip(*turns))
     ratios = sorted(slow / fast for fast, slow in turns)
+    scoring(learner, train.images[:100])  # warm up
+    seen, before = (statistics.median(column) for column in zip(*(scoring(learner, train.images[:1000]) for _ in range(3))))
     rate = matmul_rate(device, precision, 8192 if device.type == "cuda" else 2048)
     with precision_context(precision, device):
         count = measure.operations(lambda: learn(learner, images, labels))
+    print(f"goodness of 10,000 images: {1e4 * seen:.1f} s, {1e4 * before:.1f} s with PyTorch's convolutions: {before / seen:.2f} "
+          "times as fast")
     print(f"plain  {slow * 1e3:8.2f} ms a step\nours   {fast * 1e3:8.2f} ms a step\n"
           f"ratio  {statistics.median(ratios):8.2f}   ({ratios[0]:.2f} to {ratios[-1]:.2f} over {chosen.turns} turns)\n"
           f"{count / 1e9:.2f} GFLOP a step: {count / fast / 1e9:.0f} GFLOP/s, {count / fast / rate:.0%} of the "

@@ -37,7 +37,7 @@ def measure(page, slowed: int, seconds: float, size: dict) -> list[float]:
     """Frames a second, steps a second, and the gap between frames in ms that one in twenty exceeds."""
     page.set_viewport_size(size)
     page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slowed})
-    page.evaluate(COUNT, 1)  # warm
+    page.evaluate(COUNT, 1)  # warm up
     return page.evaluate(COUNT, seconds)
 
 

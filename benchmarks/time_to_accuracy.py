@@ -3,7 +3,7 @@
     python benchmarks/time_to_accuracy.py                             (MNIST, 2×1000; about a minute on two cores)
     python benchmarks/time_to_accuracy.py --network cnn --epochs 40   (CIFAR-10, 64-128-256-512; meant for a GPU)
 
-The settings are those of the course's races (`configs.race`): batches of 128 and rates chosen on validation images. The
+The settings are those of the course's races (`race`): batches of 128 and rates chosen on validation images. The
 CNN's inputs are standardised, moved by up to 2 pixels and mirrored. Trained is on all images but the validation images;
 nothing is chosen here, so the test images are asked once. The seconds are those of `fftools.fit` from its first line to the
 last step, with the capture of the CUDA graph on a GPU, without the loading of the data. The data must be at hand.
@@ -22,8 +22,10 @@ from fftools.fast.precision import resolve_precision
 from fftools.fit import fit
 from fftools.readout import accuracy
 
-NETWORKS = {"mlp": dict(dataset="mnist"),
-            "cnn": dict(dataset="cifar10", convolutional=True, standardise=True, shift=2, flip=True)}
+NETWORKS = {
+    "mlp": dict(dataset="mnist"),
+    "cnn": dict(dataset="cifar10", standardise=True, shift=2, flip=True),
+}
 
 
 def trained(config: dict, dataset: data.Dataset) -> tuple[float, float]:
@@ -52,7 +54,7 @@ def main() -> None:
     print(f"{name}; torch {torch.__version__}; {resolve_precision('auto', device)}\n{dataset.name}, {chosen.network}, "
           f"{len(dataset.train):,} images, {chosen.epochs} epochs, seed 0\n")
     for rule, called in (("mf", "Mono-Forward"), ("bp", "backpropagation")):
-        config = race(rule, **shape, epochs=chosen.epochs)
+        config = race(chosen.network, rule, **shape, epochs=chosen.epochs)
         seconds, right = trained(config, dataset)
         print(f"{called:16} {seconds:7.1f} s   {100 * right:.2f} % of {len(dataset.test):,} test images"
               f"   (rate {config['lr']:g})")

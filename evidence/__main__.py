@@ -6,13 +6,16 @@ import re
 import sys
 from pathlib import Path
 
-from evidence import claims, pages, records, run, studies
+from evidence import claims, cluster, pages, records, run, studies
 from evidence.query import table
 from fftools.data import DataError
+from fftools.files import write
 
 
 def main() -> int:
-    """Run one command; 1 and a message on stderr when it fails for a reason the user can mend."""
+    """Run one command; 1 and a message on stderr when it fails for a reason the user can mend, 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # of a console that has no "×"
     parser = argparse.ArgumentParser(prog="evidence", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     study = commands.add_parser("study", help="named grids of runs").add_subparsers(dest="action", required=True)
@@ -25,9 +28,9 @@ def main() -> int:
     make = study.choices["run"]
     make.add_argument("--seeds", type=int, default=1)
     make.add_argument("--workers", type=int, default=1, help="runs at a time, sharing the cores or the GPU")
-    make.add_argument("--budget", type=float, metavar="SECONDS", help="stop at the end of an epoch, after so many seconds")
+    make.add_argument("--budget", type=float, metavar="SECONDS", help="stop at the end of an epoch after so long")
     make.add_argument("--ray", nargs="?", const="local", metavar="ADDRESS", help="spread the runs over a Ray cluster")
-    make.add_argument("--gpus", type=float, default=0.0, help="share of a GPU for each run on Ray: 0.25 puts four on a card")
+    make.add_argument("--gpus", type=float, default=0.0, help="share of a GPU for each run on Ray, such as 0.25")
     claim = commands.add_parser("claims", help="what the papers report beside what we measured")
     claim.add_argument("--write", action="store_true", help="into README.md, book/reproduced.md and results/verdicts.json")
     arguments = parser.parse_args()
@@ -36,6 +39,10 @@ def main() -> int:
     except (DataError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"\nInterrupted. Kept: finished runs in {records.folder()}, the saved states of others in runs/ beside it. "
+              "To go on, give the same command again.", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -53,7 +60,7 @@ def _study(arguments) -> None:
                              f"--workers {arguments.workers}, --gpus {arguments.gpus:g}, --ray {arguments.ray or 'not'}")
         common = arguments.name, arguments.profile, arguments.seeds
         if arguments.ray:
-            counts = run.run_on_ray(*common, arguments.ray, arguments.gpus, arguments.budget)
+            counts = cluster.run_on_ray(*common, arguments.ray, arguments.gpus, arguments.budget)
         else:
             counts = run.run_study(*common, arguments.workers, arguments.budget)
         print(", ".join(f"{count} {end}" for end, count in counts.items()), file=sys.stderr)
@@ -67,8 +74,8 @@ def _claims(arguments) -> None:
     root = records.folder().parent
     kept = root / "results" / "verdicts.json"
     before = json.loads(kept.read_text()) if kept.exists() else {}
-    if worse := claims.worse(before):
-        raise ValueError("\n".join(["these verdicts got worse; if that is right, edit results/verdicts.json by hand:", *worse]))
+    if lost := claims.lost(before):
+        raise ValueError("\n".join(["these claims lost their answer; if that is right, edit results/verdicts.json by hand:", *lost]))
     for name, shown in (("README.md", pages.front_claims()), ("book/reproduced.md", pages.all_claims())):
         _replace(root / name, shown)
     records.write_json(kept, {claim.id: claim.verdict() for claim in claims.load()})
@@ -80,7 +87,7 @@ def _replace(path: Path, table: str) -> None:
     text = path.read_text("utf8")
     if not block.search(text):
         raise ValueError(f"{path} has no lines <!-- claims --> and <!-- /claims -->")
-    records.write(path, block.sub(lambda found: found[1] + table + found[2], text))
+    write(path, block.sub(lambda found: found[1] + table + found[2], text))
 
 
 if __name__ == "__main__":

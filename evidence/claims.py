@@ -1,143 +1,177 @@
-"""What the papers claim, entry by entry in `claims.toml`, beside the records that answer it, with a verdict."""
+"""What the papers claim, entry by entry in `claims.toml`, and the verdict of the records that answer it."""
 
 import itertools
 import tomllib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
-from evidence.query import Found, ask, holds, noise, part, sign
+from evidence.query import SEEDS, Found, ask, difference, every, fits, holds, interval, leaves, merged, part
 
-VERDICTS = ("not run", "shown in a chapter", "not run at that scale", "not reproduced", "close", "reproduced")  # worst first
-DECIDED = VERDICTS[-3:]
-CLOSE = 5  # a number within this many tolerances of the paper's is close
+NUMBERS, STATEMENTS = ("reproduced", "exceeded", "fell short"), ("supported", "contradicted", "undecided")
+VERDICTS = (*NUMBERS, *STATEMENTS, "open", "shown in a chapter")
+# Where our runs have less of these than the paper's, they are smaller.
+SCALE = {"epochs", "train_images", "widths", "blocks.widths", "blocks.kernel", "batches", "steps"}
+_first = lambda found: [(found[0], other) for other in found[1:]]
+PAIRS = {"order": itertools.pairwise, "first": _first, "same": _first, "at least": _first,
+         "pairs": lambda found: list(zip(found[::2], found[1::2])),
+         "gap": lambda found: itertools.pairwise([difference(*two) for two in zip(found[::2], found[1::2])])}
+# Whether a 95 % interval of the first minus the second says yes, and whether it says no.
+JUDGED = {"order": (lambda low, high, within: low > 0, lambda low, high, within: high < 0),
+          "at least": (lambda low, high, within: low >= -within, lambda low, high, within: high < 0),
+          "same": (lambda low, high, within: -within <= low and high <= within,
+                   lambda low, high, within: low > within or high < -within)}
 
 
 @dataclass(frozen=True)
 class Claim:
     """One number or one statement of a document.
 
-    ours       queries, each `{study, metric, where}`; none for what no study answers yet
-    paper      the paper's number, in % (an accuracy, or an error where the metric is one)
-    tolerance  how near to `paper` counts as reproduced, in points; being better always does
-    at         what a configuration must hold to be of the paper's scale
-    holds      how several queries compare: "order" (each better than the next), "first" (the first better than each
-               other), "same peak" or "other peak" (whether the best value of `vary` is the same for all)
-    front      its name on the front page, if it stands there
-    chapter    the notebook that shows what no record can: what is seen in a picture, proved, or timed in the page
+    protocol   of the document, from which the entry takes what it does not say itself
+    paper      the paper's number, in `unit`; `tolerance`: how near, on either side, counts as reproduced
+    lower      whether the metric is better when it is lower; not guessed from its name
+    ours       queries, each `{study, metric, where}`; a number with two of them is their difference
+    at         what the paper fixes of a configuration; `but`: what our protocol changes ("any": as it is)
+    holds      what a statement says of the answers to several queries. "order": each is better than the next,
+               "first": the first is better than each other one, "pairs": the first of each two is better,
+               "gap": the lead of the first two is greater than that of the next two, "at least", "same": the
+               first is no worse than, or equal to each other, give or take `within`, "above": better than it,
+               "same peak", "other peak", "higher peak": where each has its best value of `vary`
+    lead       of a baseline's number: the id of the paper's own method, which is compared with it
+    chosen     how the record was chosen, fixed before its runs; `differs`: what else is not as in the paper
+    why        why nothing answers it, or only something smaller
+    chapter    the notebook that measures it or, without `ours`, shows what is seen or proved
+    front      its name on the front page, if it is there
     """
 
     id: str
     document: str
     source: str
     says: str
+    protocol: str = ""
     paper: float | None = None
-    ours: tuple[dict, ...] = ()
     tolerance: float = 0.1
-    at: dict | None = None
+    unit: str = "%"
+    lower: bool = False
+    ours: tuple[dict, ...] = ()
+    at: dict = field(default_factory=dict)
+    but: dict = field(default_factory=dict)
     holds: str = "order"
+    within: float = 0.0
     vary: str = ""
-    front: str = ""
+    lead: str = ""
+    chosen: str = ""
+    differs: str = ""
+    why: str = ""
     chapter: str = ""
+    front: str = ""
 
     def found(self) -> list[Found]:
-        """Our answers in the order of the queries; empty when one is missing. Full scale first, else the miniatures."""
-        for profile in ("full", "quick"):
-            answers = [ask(query, profile) for query in self.ours]
+        """An answer for each query, at the paper's scale or else at our protocol's; [] if one is missing."""
+        choices = {key: value for key, value in self.but.items() if key not in SCALE}
+        for at in (self.at, merged(self.at, choices), merged(self.at, self.but)):
+            answers = [ask(query, at, self._scale) for query in self._queries]
             if answers and all(answers):
                 return answers
         return []
 
-    def verdict(self) -> str:
-        """One of `VERDICTS`; "control" for a number of ours that stands beside no claim."""
-        if self.chapter:
-            return "shown in a chapter"
-        if self.paper is None and len(self.ours) == 1:
-            return "control"
-        found = self.found()
-        scaled = all(a.record["profile"] == "full" and holds(a.record["config"], self.at or {}) for a in found)
-        leaning = self.leaning()
-        if scaled or (self.paper is not None and leaning == "reproduced"):  # a number that a smaller run reaches is reached
-            return leaning
-        return "not run at that scale"
+    @property
+    def _scale(self) -> int:
+        return 100 if self.unit == "%" else 1
 
-    def leaning(self) -> str:
-        """The verdict that our numbers would give, whatever their scale."""
+    @property
+    def _queries(self) -> list[dict]:
+        return [{"lower": self.lower} | query for query in self.ours]
+
+    def verdict(self) -> str:
+        """One of `VERDICTS`, or "control" for a number of ours that is beside the claims."""
+        if self.source == "control":
+            return "control"
         if not (found := self.found()):
-            return "not run"
+            return "open" if self.ours or not self.chapter else "shown in a chapter"
+        if self.paper is not None:
+            return self._number(found)
         if self.vary:
             return self._peaks(found)
-        if len(found) > 1:
-            pairs = itertools.pairwise(found) if self.holds == "order" else [(found[0], other) for other in found[1:]]
-            return _compared(found, list(pairs), sign(self.ours[0]))
-        short = sign(self.ours[0]) * (self.paper - found[0].mean)
-        return "reproduced" if short <= self.tolerance else "close" if short <= CLOSE * self.tolerance else "not reproduced"
+        return self._statement(found)
+
+    def _number(self, found: list[Found]) -> str:
+        """A smaller run than the paper's that falls short says nothing against the paper's number."""
+        one = difference(*found) if len(found) == 2 else found[0]
+        beyond = (one.mean - self.paper) * (-1 if self.lower else 1)
+        allowed = max(self.tolerance, 2 * one.error if one.seeds >= SEEDS else 0)
+        if abs(beyond) <= allowed + 1e-9:
+            return "reproduced"
+        return "exceeded" if beyond > 0 else "open" if self.smaller(found) else "fell short"
+
+    def _statement(self, found: list[Found]) -> str:
+        """Supported: every comparison is significant at 5 %; contradicted: one is, the other way round."""
+        if self.holds == "above":
+            pairs = [(one, replace(one, values=dict.fromkeys(one.values, self.within))) for one in found]
+        else:
+            pairs = list(PAIRS[self.holds](found))
+        gaps = [interval(*(pair[::-1] if self.lower else pair)) for pair in pairs]
+        ends = (found[-1], found[0]) if self.lower else (found[0], found[-1])
+        wide = [interval(*ends)] * (self.holds == "order")
+        right, wrong = JUDGED.get(self.holds, JUDGED["order"])
+        if any(gap and wrong(*gap, self.within) for gap in gaps + wide):
+            return "contradicted"
+        return "supported" if all(gap and right(*gap, self.within) for gap in gaps) else "undecided"
 
     def _peaks(self, found: list[Found]) -> str:
-        if not all(answer.alone for answer in found):
-            return "close"  # a best value that noise may have chosen says neither yes nor no
-        same = len({part(answer.record["config"], self.vary) for answer in found}) == 1
-        return "reproduced" if same == (self.holds == "same peak") else "not reproduced"
+        """Best values differ when each beats the other at home, and are one when it beats all everywhere."""
+        theirs = all(holds(one.record["config"], self.at) for one in found)
+        at = self.at if theirs else merged(self.at, self.but)
+        value = lambda one: part(one.record["config"], self.vary)
+        tables = [{value(one): one for one in every(query, at, self._scale)[::-1]} for query in self._queries]
+        best = [value(one) for one in found]
 
-    def measured(self) -> str:
-        """Our numbers: mean ± standard deviation over seeds; several with the relation between them."""
-        found = self.found()
-        if self.vary:
-            return ", ".join(f"best at {part(a.record['config'], self.vary):g}" + " or near" * (not a.alone) for a in found)
-        shown = [f"{a.mean:.2f}" + (f" ± {a.sd:.2f}" if a.seeds > 1 else "") for a in found]
-        relations = ["<>"[a.mean > b.mean] if self.holds == "order" else "|" for a, b in itertools.pairwise(found)] + ["%"]
-        return " ".join(word for pair in zip(shown, relations) for word in pair)
+        def beats(home: int, one, other) -> bool:
+            gap = one != other and other in tables[home] and interval(tables[home][one], tables[home][other])
+            return bool(gap) and gap[0] > 0
 
-    def scale(self) -> str:
-        """Dataset, network, images, length, seeds and device of our runs; what differs between queries is left out."""
-        scales = [_scale(answer) for answer in self.found()]
-        return ", ".join(part for part in (scales[0] if scales else []) if all(part in other for other in scales))
+        apart = [(i, j) for i, j in itertools.combinations(range(len(best)), 2)
+                 if beats(i, best[i], best[j]) and beats(j, best[j], best[i])]
+        same = len(set(best)) == 1 and all(beats(home, best[0], other) for home, values in enumerate(tables)
+                                           for other in values if other != best[0])
+        higher = [best[0] > best[j] for i, j in apart if i == 0]
+        yes, no = {"same peak": (same, apart), "other peak": (apart, same),
+                   "higher peak": (sum(higher) == len(best) - 1, same or False in higher)}[self.holds]
+        return "supported" if yes else "contradicted" if no else "undecided"
+
+    def differences(self, found: list[Found]) -> dict[str, tuple]:
+        """By path, our value and the paper's, where our records are not as the paper has it."""
+        return {path: (ours, theirs) for path in leaves(self.at) for one in found
+                if not fits(ours := part(one.record["config"], path), theirs := part(self.at, path))}
+
+    def smaller(self, found: list[Found]) -> bool:
+        """Whether our runs are of less than the paper's scale."""
+        return not SCALE.isdisjoint(self.differences(found))
 
 
+@cache
 def documents() -> dict[str, dict]:
-    """`claims.toml` as it stands: for each document its title and its claims."""
+    """`claims.toml` as it is: for each document its title, a note on all its rows, and its claims."""
     return tomllib.loads(Path(__file__).with_name("claims.toml").read_text("utf8"))
 
 
 def load() -> list[Claim]:
-    """All claims, in the order of `claims.toml`. Raises ValueError for an unknown field or an id that is used twice."""
-    entries = [{"document": name} | entry for name, document in documents().items() for entry in document["claims"]]
+    """All claims. Raises ValueError for an unknown field or protocol, or an id that is used twice."""
+    entries = [{"document": name} | document.get("protocols", {}).get(entry.get("protocol"), {}) | entry
+               for name, document in documents().items() for entry in document["claims"]]
+    known = {name: {None, *document.get("protocols", {})} for name, document in documents().items()}
+    if absent := {each["protocol"] for each in entries if each.get("protocol") not in known[each["document"]]}:
+        raise ValueError(f"claims.toml lacks protocols that its claims name: {', '.join(sorted(absent))}")
     if unknown := {key for entry in entries for key in entry} - set(Claim.__dataclass_fields__):
         raise ValueError(f"claims.toml has unknown fields: {', '.join(sorted(unknown))}")
-    if twice := [name for name, count in Counter(entry["id"] for entry in entries).items() if count > 1]:
+    if twice := [name for name, uses in Counter(entry["id"] for entry in entries).items() if uses > 1]:
         raise ValueError(f"claims.toml uses an id twice: {', '.join(twice)}")
     return [Claim(**entry) for entry in entries]
 
 
-def _compared(found: list[Found], pairs: list[tuple[Found, Found]], sign: int) -> str:
-    """Reproduced: every difference has the claimed sign, and the widest stands out of the noise (two standard errors)."""
-    lead = lambda better, worse: sign * (better.mean - worse.mean)
-    last = min(found[1:], key=lambda answer: sign * answer.mean)
-    if all(lead(*pair) > 0 for pair in pairs) and lead(found[0], last) > noise(found[0], last):
-        return "reproduced"
-    wide = [*pairs, *((found[0], other) for other in found[1:])]
-    return "not reproduced" if any(lead(*pair) < -noise(*pair) for pair in wide) else "close"
-
-
-def _scale(answer: Found) -> list[str]:
-    config, origin = answer.record["config"], answer.record["provenance"]
-    blocks = config.get("blocks")
-    network = (f"{'-'.join(map(str, blocks['widths']))} filters {blocks['kernel']}×{blocks['kernel']}" if blocks
-               else "-".join(map(str, config["widths"])))
-    length = f"{config['epochs']} epochs" if "epochs" in config else f"{config['batches']} × {config['steps']} steps a layer"
-    parts = [origin["dataset"], network, f"{config['train_images']:,} images" if "train_images" in config else "", length,
-             {"hard": "hard negatives", "all": "all wrong labels"}.get(config["network"].get("negatives"), ""),
-             f"{each} negatives each" if (each := config["network"].get("negatives_each", 1)) > 1 else "",
-             f"shifts of ±{config['shift']} px" if config.get("shift") else "", "mirrored" if config.get("flip") else "",
-             "standardised inputs" if config.get("standardise") else "",
-             "trained on the validation images too" if config.get("all_images") else "",
-             f"{answer.seeds} seed{'s' * (answer.seeds > 1)}", origin["device"].split(",")[0].upper(), origin["precision"]]
-    return [part for part in parts if part]
-
-
-def worse(kept: dict[str, str]) -> list[str]:
-    """The claims whose verdict is worse than the one kept, each in a sentence."""
+def lost(kept: dict[str, str]) -> list[str]:
+    """The claims that had an answer and have none now, in sentences. (What an answer says may change.)"""
     now = {claim.id: claim.verdict() for claim in load()}
-    rank = lambda verdict: VERDICTS.index(verdict) if verdict in VERDICTS else -1
     return [f"{name}: was {before}, is {now.get(name, 'gone')}" for name, before in kept.items()
-            if rank(now.get(name)) < rank(before)]
+            if before not in ("open", "control") and now.get(name, "open") == "open"]

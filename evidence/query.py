@@ -1,101 +1,180 @@
-"""Which records answer a question: values, means over seeds, and the noise they come with."""
+"""Which records answer a question: values by seed, their mean, and whether two means differ."""
 
 import json
-from dataclasses import dataclass, replace
-from functools import reduce
+import math
+from dataclasses import dataclass, field
+from functools import lru_cache, reduce
+from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from evidence import records
-from evidence.records import WATCHED
+
+SEEDS = 3  # below that, no comparison is decided
 
 
-def value_of(record: dict, metric: str) -> float | None:
-    """A metric; "test_goodness of 49": its mean over digits 4 and 9; "discrimination 2 first": of block 2, at first watch."""
+def value_of(record: dict, metric: str) -> float | list[float] | None:
+    """A metric of a record (a chapter's own may be a list, a value for each repetition), or None.
+
+    "test_goodness of 49": the mean over digits 4 and 9, "least of", "most of": the worst, the best of them;
+    "discrimination 2 first": block 2's discrimination accuracy when first watched, "… last": at the end;
+    "validation curve": the mean over all epochs that were watched, the higher, the faster.
+    """
     name, *rest = metric.split()
+    history = record["history"]
     if name == "discrimination":
-        watched = record["history"].get("discrimination")
+        watched = history.get("discrimination")
         return watched[0 if rest[1] == "first" else -1][int(rest[0])][1] if watched else None
+    if rest == ["curve"]:
+        return fmean(right for _, right in history[name]) if history.get(name) else None
     if rest:
-        matrix = record["history"].get("confusion", {}).get(name)
-        return matrix and fmean(matrix[int(digit)][int(digit)] / sum(matrix[int(digit)]) for digit in rest[1])
+        matrix = history.get("confusion", {}).get(name)
+        over = {"least": min, "most": max}.get(rest[0], fmean)
+        return matrix and over([matrix[digit][digit] / sum(matrix[digit]) for digit in map(int, rest[-1])])
     return record["metrics"].get(name)
 
 
 def holds(config: dict, parts: dict) -> bool:
-    """Whether a configuration has these parts, at any depth; "none" stands for None, which TOML lacks."""
-    return all(holds(config[key], part) if isinstance(part, dict) and isinstance(config.get(key), dict)
-               else config.get(key) == (None if part == "none" else part) for key, part in parts.items())
+    """Whether a configuration has these parts, at any depth; "none": None, false or missing."""
+    return all(fits(config.get(key), part) for key, part in parts.items())
+
+
+def fits(ours, part) -> bool:
+    if isinstance(part, dict):
+        return holds(ours or {}, part)
+    return part == "any" or (not ours if part == "none" else ours == part)
+
+
+def merged(parts: dict, changes: dict) -> dict:
+    """`parts` with the changes, at any depth."""
+    deep = lambda key, value: merged(parts.get(key) or {}, value) if isinstance(value, dict) else value
+    return parts | {key: deep(key, value) for key, value in changes.items()}
+
+
+def part(config: dict, path: str):
+    """What lies at a dotted path of a configuration, or None."""
+    step = lambda inner, key: inner.get(key) if isinstance(inner, dict) else None
+    return reduce(step, path.split("."), config)
+
+
+def leaves(parts: dict, above: str = "") -> list[str]:
+    """The dotted paths of all that is not a table."""
+    return [path for key, value in parts.items()
+            for path in (leaves(value, f"{above}{key}.") if isinstance(value, dict) else [above + key])]
 
 
 def table(study: str, profile: str | None = None) -> pd.DataFrame:
     """The records of a study as a table: configuration, seed, profile, metrics and provenance as columns."""
     return pd.DataFrame([
-        {**r["config"], "seed": r["seed"], "profile": r["profile"], **r["metrics"], **r["provenance"]}
+        r["config"] | {"seed": r["seed"], "profile": r["profile"]} | r["metrics"] | r["provenance"]
         for r in records.load(study, profile)
     ])
 
 
 @dataclass(frozen=True)
 class Found:
-    """Our answer to one query: mean and standard error in %, seeds, and the record it is described by."""
+    """Our answer to one query: its values by seed, and a record that says of what.
 
-    mean: float
-    sd: float  # over the seeds; nan for one seed
-    error: float  # standard error: from the seeds, or for one seed from the number of images judged
-    seeds: int
-    record: dict
-    alone: bool = True  # whether no other configuration that fits comes near
-
-
-def ask(query: dict, profile: str) -> Found | None:
-    """The best configuration among a study's records that hold `where`: its mean over seeds. None without a record.
-
-    For a number on test images the best is the best on validation images, where the records know it.
+    noise      a single seed's error: that between seeds in the study's other runs, and that of counting images
+    exact      counted rather than trained or timed (operations, bytes): needs no seeds
     """
-    groups: dict[str, list] = {}
-    for record in records.load(query["study"], profile):
-        value = value_of(record, query["metric"])
-        if value is not None and holds(record["config"], query.get("where", {})):
+
+    values: dict[int, float]
+    record: dict = field(repr=False)
+    noise: float = math.nan
+    exact: bool = False
+
+    @property
+    def seeds(self) -> int:
+        return len(self.values)
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(list(self.values.values())))
+
+    @property
+    def sd(self) -> float:
+        return float(np.std(list(self.values.values()), ddof=1)) if self.seeds > 1 else math.nan
+
+    @property
+    def error(self) -> float:
+        return 0.0 if self.exact else self.sd / self.seeds**0.5 if self.seeds > 1 else self.noise
+
+
+def every(query: dict, at: dict | None = None, scale: float = 100) -> list[Found]:
+    """What a study's full-scale records that hold `where` and `at` have on a query, values times `scale`.
+
+    The best on validation images comes first. Raises ValueError where only test images could choose.
+    """
+    groups, metric = {}, query["metric"]
+    files = (records.folder() / query["study"]).glob("*.json")
+    state = tuple((file.name, (now := file.stat()).st_ino, now.st_mtime_ns) for file in files)
+    for record in _kept(records.folder(), query["study"], state):
+        if value_of(record, metric) is not None:
             groups.setdefault(json.dumps(record["config"], sort_keys=True), []).append(record)
-    judge = query["metric"].replace("test_", "val_", 1)
-    if any(value_of(record, judge) is None for group in groups.values() for record in group):
-        judge = query["metric"]
-    ranked = sorted(groups.values(), key=lambda group: -sign(query) * _over_seeds(group, judge).mean)
-    found = [_over_seeds(group, query["metric"]) for group in ranked]
-    if len(found) > 1 and abs(found[0].mean - found[1].mean) <= noise(*found[:2]):
-        return replace(found[0], alone=False)
-    return found[0] if found else None
+    spread = [found.sd**2 for group in groups.values() if (found := _found(group, metric, scale)).seeds > 1]
+    between = math.sqrt(fmean(spread)) if spread else 0.0
+    fitting = [group for group in groups.values() if all(
+        holds(group[0]["config"], parts) for parts in (query.get("where", {}), at or {}))]
+    judge = metric.replace("test_", "val_", 1)
+    if len(fitting) > 1 and any(value_of(record, judge) is None for group in fitting for record in group):
+        raise ValueError(f"{len(fitting)} configurations fit {query}, and no validation images choose")
+    if len(fitting) > 1:
+        fitting.sort(key=lambda group: _found(group, judge, scale).mean, reverse=not query.get("lower"))
+    return [_found(group, metric, scale, between) for group in fitting]
 
 
-def _over_seeds(kept: list[dict], metric: str) -> Found:
-    values = [100 * value_of(record, metric) for record in kept]
-    mean, sd = float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-    error = sd if len(values) > 1 else 100 * (mean / 100 * (1 - mean / 100) / _judged(kept[0], metric)) ** 0.5
-    return Found(mean, sd, error / len(values) ** 0.5, len(values), kept[0])
+@lru_cache(maxsize=64)
+def _kept(folder: Path, study: str, state: tuple) -> list[dict]:
+    """The records at full scale, read again when a file has changed."""
+    return records.load(study, "full")
 
 
-def sign(query: dict) -> int:
-    return -1 if query["metric"].endswith("error") else 1
+def ask(query: dict, at: dict | None = None, scale: float = 100) -> Found | None:
+    """The best of `every`; None without a record."""
+    return next(iter(every(query, at, scale)), None)
 
 
-def _judged(record: dict, metric: str) -> int:
-    """How many answers a metric is the mean of."""
-    name, *rest = metric.split()
-    config, counted = record["config"], record["history"].get("confusion", {}).get(name)
-    if counted and not rest:
-        return sum(map(sum, counted))
-    images = config.get("validation_images", 10_000) if name.startswith("val") else 10_000
-    if name == "discrimination":
-        return 2 * min(WATCHED, config.get("validation_images", WATCHED))  # as positive and as negative data
-    return images * len(rest[1]) // 10 if rest else images
+def _found(kept: list[dict], metric: str, scale: float, between: float = 0.0) -> Found:
+    values = {record["seed"]: value_of(record, metric) for record in kept}
+    if isinstance(first := next(iter(values.values())), list):
+        values = dict(enumerate(first))
+    values = {seed: scale * value for seed, value in values.items()}
+    name, *digits = metric.split()
+    images = kept[0]["config"].get("validation_images", 10_000) if name.startswith("val_") else 10_000
+    images, share = images * len(digits[-1]) // 10 if digits else images, values[min(values)] / scale
+    counted = name.startswith(("val_", "test_")) and 0 <= share <= 1
+    counting = scale * math.sqrt(share * (1 - share) / images) if counted else 0.0
+    noise = math.hypot(counting, between) or math.nan
+    return Found(values, kept[0], noise, kept[0]["config"].get("exact", False))
 
 
-def noise(one: Found, other: Found) -> float:
-    return float(2 * np.hypot(one.error, other.error))
+def difference(one: Found, other: Found) -> Found:
+    """`one` minus `other`, by the seeds that they share."""
+    shared = sorted(set(one.values) & set(other.values))
+    return Found({seed: one.values[seed] - other.values[seed] for seed in shared}, one.record,
+                 math.hypot(one.noise, other.noise), one.exact and other.exact)
 
 
-def part(config: dict, path: str):
-    return reduce(dict.get, path.split("."), config)
+def interval(one: Found, other: Found) -> tuple[float, float] | None:
+    """95 % confidence interval of mean `one` − mean `other` by a t-test; None with fewer than three seeds.
+
+    Paired where both share three seeds or more, else Welch's. Counted values have no error.
+    """
+    gap = one.mean - other.mean
+    if one.exact and other.exact:
+        return gap, gap
+    paired = difference(one, other)
+    if paired.seeds >= SEEDS:
+        gap, error, freedom = paired.mean, paired.error, paired.seeds - 1
+    elif min(one.seeds, other.seeds) >= SEEDS:
+        a, b = one.error**2, other.error**2
+        error = math.sqrt(a + b)
+        freedom = error**4 / ((a**2 / (one.seeds - 1) + b**2 / (other.seeds - 1)) or 1)
+    else:
+        return None
+    reach = float(stats.t.ppf(0.975, max(freedom, 1))) * error
+    return gap - reach, gap + reach

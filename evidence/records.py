@@ -1,26 +1,39 @@
-"""Records of runs: one JSON file each, `results/<study>/<run>.json`, written whole or not at all."""
+"""Records of runs: one JSON file each, `results/<study>/<what>--<run>.json`, written whole or not at all."""
 
 import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 
+from fftools.fast import convolution
+from fftools.files import write
+
 KEYS = {"study", "config", "seed", "profile", "metrics", "history", "provenance"}
 WATCHED = 2_000  # validation images on which a long run is watched; its verdict comes from all of them
 PACKAGES = "fftools", "evidence"
+MARK = "verdicts.json"  # in the folder of the course's own records
+LONGEST = 60  # characters of a run's readable name
+SHORT = dict(lr="lr", epochs="ep", train_images="n", batch_size="b", shift="shift", steps="steps", strength="k", set="set",
+             temperature="t", negatives_each="neg")
+USUAL = dict(label="fourier", set=1, strength=0.35, norm="layer", first_loss=1, first_judge=1, classes=2)
 
 
 def folder() -> Path:
-    """Where records lie: `FFTOOLS_RESULTS_DIR`, else `results/` in the nearest folder above that has one."""
+    """Where records lie: `FFTOOLS_RESULTS_DIR`; else the course's `results/`, above here or beside this package.
+
+    Where the course is not at hand, in `results/` here. Another project's folder of that name is passed over.
+    """
     if named := os.environ.get("FFTOOLS_RESULTS_DIR"):
         return Path(named)
-    above = [Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[1]]
-    return next((base / "results" for base in above if (base / "results").is_dir()), Path.cwd() / "results")
+    here, own = Path.cwd(), Path(__file__).resolve().parents[1]
+    courses = (base / "results" for base in (here, *here.parents, own))
+    return next((results for results in courses if (results / MARK).is_file()), here / "results")
 
 
 def run_name(config: dict, seed: int) -> str:
@@ -29,19 +42,54 @@ def run_name(config: dict, seed: int) -> str:
     return f"{hashlib.sha256(text.encode()).hexdigest()[:10]}-s{seed}"
 
 
-def path_of(study: str, config: dict, seed: int) -> Path:
-    """The file in which this run's record lies or will lie."""
-    return folder() / study / f"{run_name(config, seed)}.json"
+def slug(config: dict) -> str:
+    """What a run is, for people, in at most `LONGEST` characters. A record is found by its `run_name` alone."""
+    network, labels, blocks = (config.get(part, {}) for part in ("network", "labels", "blocks"))
+    widths = blocks.get("widths", config.get("widths", [])[1:])
+    parts = [config.get("rule"), config.get("way"), config.get("dataset", config.get("shape")),
+             *config.get("form", {}).values(),
+             f"{len(widths)}x{widths[0]}" if len(set(widths)) == 1 else "-".join(map(str, widths)),
+             f"k{blocks['kernel']}" if blocks else "", {True: "local", False: "through"}.get(network.get("local"), "")]
+    parts += [f"{SHORT[key]}{config[key]:g}" for key in ("lr", "strength", "epochs", "steps", "shift") if config.get(key)]
+    options = {"label": config.get("label")} | labels | network | dict(pool=blocks.get("pool"), weights=config.get("weights"))
+    parts += [value if isinstance(value, str) else f"{SHORT.get(key, key)}{value:g}" for key, value in options.items()
+              if isinstance(value, str | float | int) and not isinstance(value, bool) and value != USUAL.get(key)]
+    parts += [key for key in ("standardise", "flip", "all_images") if config.get(key)] + [config.get("optimizer")]
+    parts += [f"{SHORT[key]}{config[key]:g}" for key in ("train_images", "batch_size") if config.get(key)]
+    name = ""
+    for part in (re.sub(r"[^a-z0-9.]+", "-", part.lower()) for part in parts if part):
+        if len(name) + len(part) < LONGEST:
+            name += "-" * bool(name) + part
+    return name or "run"
+
+
+def path_of(study: str, config: dict, seed: int, results: Path | None = None) -> Path:
+    """The file in which this run's record lies or will lie, under `results` or `folder()`."""
+    kept, name = (results or folder()) / study, run_name(config, seed)
+    return next(kept.glob(f"*{name}.json"), kept / f"{slug(config)}--{name}.json")
+
+
+def run_of(path: Path) -> str:
+    """The `run_name` in the name of a record's file."""
+    return path.stem.rpartition("--")[2]
 
 
 def provenance(dataset: str, device: torch.device | str, precision: str, seconds: float) -> dict:
-    """Where and how numbers were made: commit, versions, device, precision, dataset, seconds, UTC time."""
+    """Where and how numbers were made: commit, versions, device, precision, dataset, seconds, UTC time.
+
+    `convolution` is the path that wide convolutions took on a CPU, else "torch"; older records do not have it.
+    """
     device = torch.device(device)
+    cpu = f"{device.type}, {torch.get_num_threads()} threads"
     return {
-        "commit": _commit(), "torch": torch.__version__, "python": platform.python_version(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else
-        f"{device.type}, {torch.get_num_threads()} threads",
-        "precision": precision, "dataset": dataset, "seconds": round(seconds, 1),
+        "commit": _commit(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu,
+        "precision": precision,
+        "convolution": convolution.path() if device.type == "cpu" else "torch",
+        "dataset": dataset,
+        "seconds": round(seconds, 1),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -58,18 +106,26 @@ def _commit() -> str:
     return (last or "unknown") + ("-dirty" if changed else "")
 
 
-def save(study: str, config: dict, seed: int, profile: str, metrics: dict, history: dict, origin: dict) -> Path:
-    """Write one record and return its file; readers see either the whole of it or nothing."""
-    path = path_of(study, config, seed)
-    record = dict(study=study, config=config, seed=seed, profile=profile, metrics=metrics, history=history,
-                  provenance=origin)
-    write_json(path, record)
+def save(
+    study: str,
+    config: dict,
+    seed: int,
+    profile: str,
+    metrics: dict,
+    history: dict,
+    origin: dict,
+    path: Path | None = None,
+) -> Path:
+    """Write one record, to `path_of` or another `path`, and return its file; readers see the whole of it or nothing."""
+    path = path or path_of(study, config, seed)
+    record = dict(study=study, config=config, seed=seed, profile=profile, metrics=metrics, history=history)
+    write_json(path, record | {"provenance": origin})
     return path
 
 
 def share(path: Path, study: str, profile: str) -> bool:
     """Take over the record of the same run from another study, if one has it; whether there was one."""
-    for other in folder().glob(f"*/{path.name}"):
+    for other in path.parents[1].glob(f"*/*{run_of(path)}.json"):
         if (record := read(other))["profile"] == profile:
             write_json(path, record | {"study": study})
             return True
@@ -81,17 +137,10 @@ def write_json(path: Path, content: dict) -> None:
     write(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, "utf8")
-    part.replace(path)
-
-
-def load(study: str, profile: str | None = None) -> list[dict]:
+def load(study: str, profile: str | None = None, results: Path | None = None) -> list[dict]:
     """All records of a study (of one profile), in a fixed order. An unreadable record raises ValueError by name."""
-    found = [read(path) for path in sorted((folder() / study).glob("*.json"))]
+    paths = {run_of(path): path for path in ((results or folder()) / study).glob("*.json")}
+    found = [read(paths[name]) for name in sorted(paths)]
     return [record for record in found if profile in (None, record["profile"])]
 
 

@@ -14,15 +14,18 @@ pipelined   `fftools.extras.pipeline`: a process for each block, the cores share
 """
 
 import argparse
+from functools import partial
 
 import torch
 
 from evidence import records
 from fftools import data
 from fftools.blocks import mlp
-from fftools.data import Split, to_float
+from fftools.data import Split
 from fftools.extras import measure, pipeline
-from fftools.fast.step import Step, make_optimizer
+from fftools.fast.step import make_optimizer
+from fftools.fit import training_step
+from fftools.learner import materialise
 from fftools.rules.backprop import Backprop
 from fftools.rules.mono_forward import MonoForward
 
@@ -42,15 +45,15 @@ def random_split(shape: tuple[int, ...], count: int, device: torch.device) -> Sp
 def build(rule: str, widths: list[int], batch: Split):
     torch.manual_seed(0)
     learner = RULES[rule](mlp(widths, bias=False), **(dict(bias=False) if rule == "bp" else {})).to(batch.labels.device).train()
-    learner.scores(to_float(batch.images[:2]))  # lazy layers see their input
+    materialise(learner, batch.images, batch.labels)
     return learner
 
 
 def step_of(learner, way: str, device: torch.device):
     """One training step, a function of images and labels."""
-    tuned = make_optimizer("adam", learner, 1e-3, device)
+    tuned = make_optimizer("adam", learner.trained(), 1e-3, device)
     if way == "eager":
-        return Step(learner, tuned, "float32", device).eager
+        return partial(training_step, learner, tuned, "float32")
     losses = torch.compile(lambda images, labels: sum(learner.local_losses(images, labels)))  # nothing crosses a block's border
 
     def step(images, labels):

@@ -6,14 +6,15 @@ from pathlib import Path
 import torch
 from sklearn.metrics import confusion_matrix
 
-from evidence.build import answers, build
-from evidence.records import WATCHED
+from evidence.build import answers, build, forward_forward
+from evidence.records import WATCHED, run_of
 from fftools import data, labels
 from fftools.blocks import Standardise, mlp
 from fftools.data import tables
 from fftools.extras.layer_by_layer import train_layers
 from fftools.fit import OutOfTime, fit
-from fftools.readout import LinearReadout, Scores, accuracy, predict
+from fftools.learner import Scores
+from fftools.readout import LinearReadout, accuracy, predict
 from fftools.resume import load_state, save_state
 from fftools.rules.forward_forward import ForwardForward
 
@@ -31,7 +32,7 @@ def train(config: dict, seed: int, dataset: data.Dataset, path: Path, progress: 
 
 def beside(path: Path, ending: str) -> Path:
     """A file for a run's own use in `runs/<study>/`."""
-    return path.parents[2] / "runs" / path.parent.name / f"{path.stem}{ending}"
+    return path.parents[2] / "runs" / path.parent.name / f"{run_of(path)}{ending}"
 
 
 def _mini_batch(config, seed, dataset, path, progress, deadline):
@@ -91,7 +92,7 @@ def _article(config, seed, dataset, path, progress, deadline):
     order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(seed))
     standardise = Standardise(*data.STATISTICS["mnist"])  # as the article's code family does, before a label is written in
     label = labels.Pixels(on=standardise(torch.ones(1)).item())
-    learner = ForwardForward(mlp(config["widths"]), label, **config["network"]).to(everything.labels.device)
+    learner = forward_forward(mlp(config["widths"]), label, **config["network"]).to(everything.labels.device)
     standardise.to(everything.labels.device)
     fused = everything.labels.device.type != "mps"
     optimizers = [torch.optim.Adam(block.parameters(), lr=config["lr"], fused=fused) for block in learner.blocks]
@@ -113,6 +114,6 @@ def _article(config, seed, dataset, path, progress, deadline):
                          parts=[part.state_dict() for part in [learner, *optimizers]])
     metrics = {"last_batch_error": 1 - accuracy(scores, everything[batches[-1]]),
                "test_error": 1 - accuracy(scores, dataset.test), "train_error": 1 - accuracy(scores, everything)}
-    learner.first_judge = 1  # the article's variant: the first layer has no say
+    learner.goodness.first = 2  # the article's variant: the first layer has no say
     metrics["test_error_without_first"] = 1 - accuracy(scores, dataset.test)
     return metrics, {"loss": [[block[::10] for block in batch] for batch in history]}

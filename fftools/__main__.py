@@ -1,4 +1,4 @@
-"""Command line: `python -m fftools data mnist` downloads datasets and checks them."""
+"""Command line: `python -m fftools data mnist` downloads datasets and checks them, folders of images too."""
 
 import argparse
 import sys
@@ -8,17 +8,21 @@ from fftools import data
 
 def main() -> int:
     """Run the command; 1 and a message on stderr when it fails for a reason the user can mend."""
+    for stream in sys.stdout, sys.stderr:
+        stream.reconfigure(errors="replace")  # a console may not know every character
     parser = argparse.ArgumentParser(prog="fftools", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     get = commands.add_parser("data", help="download datasets and check them")
-    get.add_argument("names", nargs="+", choices=data.NAMES)
+    get.add_argument(
+        "names", nargs="+", metavar="name", help=f"{', '.join(data.NAMES)}, or a folder of images"
+    )
     arguments = parser.parse_args()
     try:
         for name in arguments.names:
             found = data.load(name, "cpu")
             counts = " + ".join(str(len(part)) for part in (found.train, found.validation, found.test))
-            print(f"{name}: {counts} examples under {data.folder()}")
-    except (data.DataError, OSError) as error:
+            print(f"{name}: {counts} examples of {found.classes} classes, from {found.source}, in {data.folder()}")
+    except (data.DataError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fftools.fast.convolution import AveragedReLU, Convolution, _max_pooling
+from fftools.fast.convolution import Convolution
+from fftools.fast.maps import AveragedReLU, LayerNorm, max_pooling, places_first
 
 
 def mlp(widths: Sequence[int], bias: bool = True) -> nn.ModuleList:
@@ -57,7 +58,7 @@ def cnn(channels: int, widths: Sequence[int], kernel: int, padding: str = "valid
     return blocks.to(memory_format=torch.channels_last) if any(pools) else blocks  # without pooling a CPU is slower so
 
 
-POOLS = {None: lambda: [nn.ReLU()], "max": lambda: [nn.ReLU(), _max_pooling()], "average": lambda: [AveragedReLU()]}
+POOLS = {None: lambda: [nn.ReLU()], "max": lambda: [nn.ReLU(), max_pooling()], "average": lambda: [AveragedReLU()]}
 
 
 class Standardise(nn.Module):
@@ -91,14 +92,11 @@ def rms_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
     return x / (x.flatten(1).pow(2).mean(1).sqrt().view(-1, *[1] * (x.dim() - 1)) + eps)
 
 
-def place_norm(x: Tensor) -> Tensor:
-    """Each place of each map `(N, C, H, W)` shifted to mean 0 and scaled to variance 1 over its channels."""
-    return F.layer_norm(x.movedim(1, -1), x.shape[1:2]).movedim(-1, 1)
-
-
 def layer_norm(x: Tensor) -> Tensor:
     """Each sample shifted to mean 0 and scaled to variance 1 (Ba et al. 2016, without gain and bias)."""
-    return F.layer_norm(x, x.shape[1:])
+    return LayerNorm.apply(x) if places_first(x) else F.layer_norm(x, x.shape[1:])
 
 
-NORMS = {"length": unit_length, "rms": rms_norm, "layer": layer_norm, "place": place_norm, "none": lambda x: x}
+def no_norm(x: Tensor) -> Tensor:
+    """The same: the next block reads the goodness off."""
+    return x

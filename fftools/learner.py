@@ -1,18 +1,27 @@
-"""What every learning rule looks like to the loop that trains it and to the read-outs that use it."""
+"""What every learning rule looks like to the loop that trains it and to the read-outs that ask it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 
+from fftools.inputs import for_blocks
+
+Scores = Callable[[Tensor], Tensor]  # images (N, C, H, W) -> (N, classes); the argmax is the prediction
+
 
 class Learner(nn.Module):
-    """A stack of blocks with a rule for training them. `images` are float `(N, C, H, W)`, `labels` int64 `(N,)`."""
+    """A stack of blocks with a rule for training them.
+
+    `images` are uint8, or float32 in [0, 1], `(N, C, H, W)`; `labels` are int64 `(N,)`. A table's rows are float32
+    `(N, columns)`, texts are token ids, int64 `(N, length)`. What has another form raises ValueError.
+    """
 
     blocks: nn.ModuleList
+    classes: int = 0  # labels are 0 … classes − 1; 0: there are none, or the rule does not say
 
     def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
-        """One scalar loss after the other, first block to last.
+        """One scalar loss after the other, first block to last; `images` are float.
 
         The caller back-propagates each before it asks for the next, so that no more than one graph is alive.
         """
@@ -22,9 +31,25 @@ class Learner(nn.Module):
         """`(N, classes)`; the argmax is the prediction."""
         raise NotImplementedError
 
+    def answers(self) -> dict[str, Scores]:
+        """The ways in which the network can be asked, by the names that they have in records."""
+        return {"accuracy": self.scores}
+
+    def diagnose(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """What else there is to watch while it trains, by name: means over the batch, a row for each block."""
+        return {}
+
+    def trained(self) -> list[nn.Parameter]:
+        """The parameters that training changes."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
+    def given(self) -> list[nn.Parameter]:
+        """Weights that it reads, does not train and has not drawn: a resumed run has to have the same."""
+        return []
+
     def activations(self, inputs: Tensor) -> list[Tensor]:
         """What each block gives out for `inputs`, first block to last; each feeds the next one, through `norm`."""
-        found, x = [], inputs
+        found, x = [], for_blocks(inputs, self.blocks)
         for block in self.blocks:
             x = block(self.norm(x))
             found.append(x)
@@ -42,3 +67,16 @@ class Learner(nn.Module):
     def norm(self, x: Tensor) -> Tensor:
         """What a block's input goes through; nothing, unless a rule says otherwise."""
         return x
+
+
+@torch.no_grad()
+def materialise(learner: Learner, images: Tensor, labels: Tensor) -> None:
+    """Let lazy layers see their input once, before an optimizer collects the parameters; two images are enough."""
+    for _ in learner.local_losses(for_blocks(images[:2], learner.blocks), labels[:2]):
+        pass
+
+
+def of_each_block(goodness: Callable[[Tensor], list[Tensor]], blocks: nn.ModuleList) -> dict[str, Scores]:
+    """The answer of each block alone, "layer_1" and so on, where `goodness(images)` gives every block's scores."""
+    return {f"layer_{number}": lambda images, number=number: goodness(images)[number - 1]
+            for number in range(1, len(blocks) + 1)}

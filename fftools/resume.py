@@ -1,27 +1,31 @@
 """The state of a run that was killed, from which it goes on bit for bit."""
 
-import os
+import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
+from torch import Tensor
+
+from fftools.files import write_state
 
 
 def save_state(path: Path | str, settings: dict, **state) -> None:
-    """Write `state` (state dicts, tensors, lists, numbers) and the random generators' states, whole or not at all."""
+    """Write `state` (state dicts, tensors, lists, numbers) and the random generators' states, whole or not at all.
+
+    Raises OSError, with the file's name, when there is no room: the state saved before is still there to go on from.
+    """
     state |= dict(settings=settings, rng=torch.get_rng_state())
     if torch.cuda.is_available():
         state["cuda_rng"] = torch.cuda.get_rng_state()
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    torch.save(state, part)
-    part.replace(path)
+    write_state(path, state)
 
 
 def load_state(path: Path | str | None, settings: dict) -> dict | None:
     """What `save_state` wrote, tensors on the CPU and the random generators set back; None when there is nothing.
 
-    Raises ValueError when the file is broken or belongs to a run with other settings. Nothing is unpickled.
+    Settings that the file does not know, because it is of an older version, are not compared. Raises ValueError when it is
+    broken or belongs to a run with other settings, and names them. Nothing is unpickled.
     """
     if path is None or not Path(path).exists():
         return None
@@ -31,9 +35,27 @@ def load_state(path: Path | str | None, settings: dict) -> dict | None:
     except Exception as error:
         raise ValueError(f"{path} cannot be resumed from: it is cut short or no saved state of ours; "
                          "delete it to start anew") from error
-    if kept != settings:
-        raise ValueError(f"{path} is the state of another run: it has {kept}, asked for {settings}")
+    if wrong := [_difference(name, kept[name], settings.get(name)) for name in kept if kept[name] != settings.get(name)]:
+        raise ValueError(f"{path} is the state of another run; delete it to start anew, or name another file. "
+                         f"{'; '.join(wrong)}")
     torch.set_rng_state(state["rng"])
     if "cuda_rng" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda_rng"])
     return state
+
+
+def fingerprint(tensors: Iterable[Tensor]) -> int:
+    """A number that changes with any bit of the tensors: CRC-32."""
+    found = 0
+    for x in tensors:
+        found = zlib.crc32(x.detach().cpu().contiguous().flatten().view(torch.uint8).numpy(), found)
+    return found
+
+
+def _difference(name: str, kept: object, asked: object) -> str:
+    """What differs; of texts of several lines, the lines that do."""
+    if isinstance(kept, str) and isinstance(asked, str):
+        was, now = kept.splitlines(), asked.splitlines()
+        kept, asked = (" / ".join(line.strip() for line in here if line not in there) or "the same lines in another order"
+                       for here, there in ((was, now), (now, was)))
+    return f"{name}: it has {kept}, asked for {asked}"

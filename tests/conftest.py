@@ -6,6 +6,7 @@ import socket
 import pytest
 import torch
 
+from evidence.build import forward_forward
 from fftools import data
 from fftools.blocks import mlp
 from fftools.data import Dataset, Split
@@ -75,6 +76,6 @@ def small():
 
     def make(seed: int = 0, widths=(64, 24, 16), **options) -> ForwardForward:
         torch.manual_seed(seed)
-        return ForwardForward(mlp(widths), Pixels(4), **options)
+        return forward_forward(mlp(widths), Pixels(4), **options)
 
     return make

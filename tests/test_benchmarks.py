@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from evidence import records, timing
+from evidence.build import forward_forward
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -46,11 +47,10 @@ def test_it_refuses_to_compare_different_rules(bench):
     from fftools.blocks import mlp
     from fftools.data import Split
     from fftools.labels import Pixels
-    from fftools.rules.forward_forward import ForwardForward
 
     train = Split(torch.randint(256, (100, 1, 28, 28)).to(torch.uint8), torch.randint(10, (100,)))
     for threshold, same in [(None, True), (1.0, False)]:
-        learner = ForwardForward(mlp(bench.WIDTHS), Pixels(), threshold=threshold)
+        learner = forward_forward(mlp(bench.WIDTHS), Pixels(), threshold=threshold)
         layers = [bench.Layer(784, 20), bench.Layer(20, 16)]
         for layer, block in zip(layers, learner.blocks):
             layer.load_state_dict(block[1].state_dict())
@@ -79,12 +79,11 @@ def test_the_cnns_step_is_measured_against_the_same_rule(monkeypatch, capsys, di
 def test_the_cnns_benchmark_refuses_another_rule(digits):
     from fftools.blocks import cnn
     from fftools.labels import Fourier
-    from fftools.rules.forward_forward import ForwardForward
 
     module, images, labels = load("ff_cnn_step"), digits.train[:8].floats(), digits.train[:8].labels
-    learner = ForwardForward(cnn(1, [4, 4, 4], 5), Fourier(), norm="layer", first_loss=1)
+    learner = forward_forward(cnn(1, [4, 4, 4], 5), Fourier(), norm="layer", first_loss=1)
     module.compare(learner, learner.blocks, images, labels)
-    learner.threshold = 1.0
+    learner.goodness.threshold = 1.0
     with pytest.raises(AssertionError, match="not the same rule"):
         module.compare(learner, learner.blocks, images, labels)
 

@@ -4,18 +4,17 @@ import pytest
 import torch
 from torch import nn
 
+from evidence.build import NORMS
+from evidence.trials import place_norm
 from fftools.blocks import (
-    NORMS,
     Standardise,
     cnn,
     fan_out_weights,
     layer_norm,
     mlp,
-    place_norm,
     rms_norm,
     unit_length,
 )
-from fftools.fast import convolution
 
 
 def test_mlp_has_the_asked_widths():
@@ -115,34 +114,6 @@ def test_fan_out_weights_have_the_named_spread():
     assert not blocks[1][0].bias.any()
     fan_out_weights(bare := mlp([9, 400], bias=False))
     assert bare[0][1].weight.std().item() == pytest.approx(1 / 20, rel=0.1)
-
-
-@pytest.mark.parametrize("kernel, stride, padding", [(3, 1, "same"), (5, 2, "same"), (3, 1, "valid")])
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_small_maps_in_bf16_give_the_convolution_and_its_gradients(kernel, stride, padding, layout, monkeypatch):
-    apply, calls = convolution._Product.apply, []
-    monkeypatch.setattr(convolution._Product, "apply", lambda *given: calls.append(given) or apply(*given))
-    torch.manual_seed(0)
-    layer = cnn(4, [6], kernel, padding, stride=stride)[0][0]
-    x = torch.randn(5, 4, 8, 6).contiguous(memory_format=layout).requires_grad_()
-    found, told = [], None
-    for low in (False, True):
-        with torch.autocast("cpu", torch.bfloat16, enabled=low):
-            maps = layer(x)
-        told = torch.randn(maps.shape) if told is None else told
-        found.append((maps.float(), *torch.autograd.grad(maps, (x, *layer.parameters()), told.to(maps.dtype))))
-    assert len(calls) == 1 and maps.dtype == torch.bfloat16
-    for expected, seen in zip(*found, strict=True):
-        assert seen.shape == expected.shape and seen.dtype == torch.float32
-        torch.testing.assert_close(seen, expected, rtol=0, atol=0.02 * expected.abs().max().item())
-
-
-def test_large_maps_are_convolved_as_always(monkeypatch):
-    monkeypatch.setattr(convolution._Product, "apply", None)
-    layer, x = cnn(4, [6], 3, "same")[0][0], torch.randn(2, 4, 9, 8)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(layer(x), torch.nn.functional.conv2d(x, layer.weight, layer.bias, padding=1))
-    assert layer(x[..., :3, :3]).dtype == torch.float32
 
 
 @pytest.fixture(params=[(6, 40), (6, 2, 4, 5)], ids=["vectors", "maps"])

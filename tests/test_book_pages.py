@@ -77,6 +77,44 @@ def test_costs_come_from_the_records(house):
 
 
 def test_verdicts_are_counted_and_controls_are_no_claims(house):
-    given = ["reproduced", "reproduced", "close", "control", "not run"]
+    given = ["reproduced", "reproduced", "fell short", "control", "open"]
     (house / "results" / "verdicts.json").write_text(json.dumps(dict(enumerate(given))))
-    assert book_pages.verdicts("{all}: {counts}").startswith("4: **2** reproduced, **1** close, **0** not reproduced")
+    assert book_pages.verdicts("{all}: {counts}").startswith("4: **2** reproduced, **0** exceeded, **1** fell short")
+
+
+@pytest.fixture
+def study(house):
+    """Records of a study: two configurations, one better on validation images, the other on test images."""
+    def save(name, seed, config, profile="full", **metrics):
+        record = {"config": config, "seed": seed, "profile": profile, "metrics": metrics}
+        path = house / "results" / "mlp" / f"{name}-s{seed}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(record | {"study": "mlp"}))
+
+    low, high = {"rule": "ff", "lr": 0.1, "network": {"local": True}}, {"rule": "ff", "lr": 0.2, "network": {"local": False}}
+    save("a", 0, low, val_goodness=0.97, test_goodness=0.96)
+    save("a", 1, low, val_goodness=0.97, test_goodness=0.98)
+    save("b", 0, high, val_goodness=0.96, test_goodness=0.99)
+    save("c", 0, {"rule": "mf"}, "quick", test_goodness=0.5)
+    return save
+
+
+def test_the_best_is_chosen_on_validation_images_and_may_be_asked_for_by_its_parts(study):
+    assert book_pages.best("mlp test_goodness") == "97.00 ± 1.41"
+    assert book_pages.best("mlp test_goodness network.local=False") == "99.00"
+
+
+@pytest.mark.parametrize("asked", ["mlp test_linear", "mlp test_goodness rule=mf", "none test_goodness"])
+def test_a_number_that_no_full_run_gives_is_an_error(study, asked):
+    with pytest.raises(ValueError, match="0 configurations fit"):
+        book_pages.best(asked)
+
+
+def test_without_validation_images_only_one_configuration_may_fit(study):
+    study("d", 0, {"rule": "bp", "lr": 0.1}, test_accuracy=0.9)
+    with pytest.raises(ValueError, match="0 configurations fit"):
+        book_pages.best("mlp test_accuracy network.local=True")
+    assert book_pages.best("mlp test_accuracy") == "90.00"
+    study("e", 0, {"rule": "bp", "lr": 0.2}, test_accuracy=0.8)
+    with pytest.raises(ValueError, match="2 configurations fit"):
+        book_pages.best("mlp test_accuracy")

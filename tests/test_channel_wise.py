@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from helpers import weights
 
 from evidence.build import answers, build
-from evidence.studies.beyond import beyond, strided
+from evidence.studies.beyond import long, strided, temperature
 from fftools.blocks import cnn, layer_norm, mlp
 from fftools.fit import fit
 from fftools.readout import LinearReadout, accuracy
@@ -118,10 +118,10 @@ def test_a_linear_read_out_sees_what_the_next_block_would(noise):
 
 
 def test_a_configuration_names_it():
-    learner = build(beyond("cifar100", "cw", blocks=strided(100, 200, channels=3), network=dict(temperature=0.2)))
+    learner = build(long("cifar100", "cw", strided(100, 200), temperature(0.2)))
     assert isinstance(learner, ChannelWise) and (learner.classes, learner.temperature) == (100, 0.2)
     assert list(answers(learner)) == ["goodness", "layer_1", "layer_2"]
     with pytest.raises(ValueError, match="inputs are standardised for .* only; got rule 'cw'"):
-        build(beyond("cifar10", "cw", standardise=True))
-    with pytest.raises(ValueError, match='rule must be "ff", "cw" or "bp"; got \'mf\''):
-        beyond("cifar10", "mf")
+        build(long("cifar10", "cw", dict(standardise=True)))
+    with pytest.raises(ValueError, match="rule must be ff, cw, bp; got 'mf'"):
+        long("cifar10", "mf")

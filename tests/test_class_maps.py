@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from evidence.build import forward_forward as by_words
 from fftools.blocks import cnn, mlp
 from fftools.extras import class_maps
 from fftools.fit import fit
@@ -32,7 +33,7 @@ def labels():
 
 def forward_forward(images, goodness="sum", pool=None, first_judge=1):
     blocks = cnn(1, [2, 3, 4], 3, padding="same" if pool else "valid", pool=pool)
-    learner = ForwardForward(blocks, Pixels(on=10.0), norm="none", goodness=goodness, first_judge=first_judge)
+    learner = by_words(blocks, Pixels(on=10.0), norm="none", goodness=goodness, first_judge=first_judge)
     readout = LinearReadout(learner)
     readout.scores(images)  # the linear layer learns its size
     return whole(readout)
@@ -67,7 +68,7 @@ def test_goodness_maps_add_up_to_the_difference_of_scores(options, images, label
     learner, rivals = forward_forward(images, **options).learner, (labels + 3) % 10
     scores = learner.scores(images).detach()
     maps = class_maps.goodness_maps(learner, images, labels, rivals)
-    assert len(maps) == 3 - learner.first_judge
+    assert len(maps) == 3 - options.get("first_judge", 1)
     difference = scores[range(6), labels] - scores[range(6), rivals]
     assert torch.equal(total(maps), difference) and difference.abs().min() > 0
     assert torch.equal(total(class_maps.goodness_maps(learner, images, 4, 9)), scores[:, 4] - scores[:, 9])
@@ -84,7 +85,7 @@ def test_maps_of_a_mean_goodness_are_means(images):
 def test_maps_of_a_trained_network_add_up_and_find_the_digit(digits):
     """With waves for labels and layer normalisation, as in the paper; the digit's places tell more than the empty rim."""
     torch.manual_seed(0)
-    learner = ForwardForward(cnn(1, [6, 6, 6], 5), Fourier(), norm="layer", first_loss=1, first_judge=1)
+    learner = by_words(cnn(1, [6, 6, 6], 5), Fourier(), norm="layer", first_loss=1, first_judge=1)
     fit(learner, digits.train[:600], epochs=2, batch_size=50, lr=3e-3, precision="float32")
     readout = LinearReadout(learner)
     fit(readout, digits.train[:600], epochs=3, batch_size=50, lr=3e-3, precision="float32")

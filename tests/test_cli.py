@@ -8,19 +8,19 @@ import pytest
 
 from evidence import __main__ as command
 from evidence import claims, pages, records, studies
-from evidence.studies import Study
-from evidence.studies.mlp import ff
+from evidence.studies import Study, change
+from evidence.studies.mlp import FF
 from fftools import __main__ as data_command
 from fftools import data
 
-TINY = ff(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0, splits=["validation"],
-          train_images=200)
+TINY = change(FF, dict(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0,
+                       splits=["validation"], train_images=200))
 
 
 @pytest.fixture
 def call(monkeypatch, capsys, digits):
     """Calls `python -m evidence`, or for data `python -m fftools`, with these words; gives status, stdout and stderr."""
-    monkeypatch.setattr(studies, "STUDIES", {"tiny": Study("a question", (TINY,), quick={"lr": 2e-3})})
+    monkeypatch.setattr(studies, "STUDIES", {"tiny": Study("tiny", "a question", TINY, [{}], quick={"lr": 2e-3})})
 
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["command", *words])
@@ -74,7 +74,7 @@ def test_wrong_words(call, words):
 
 def test_a_study_goes_to_ray_by_one_flag(call, monkeypatch):
     asked = []
-    monkeypatch.setattr(command.run, "run_on_ray", lambda *arguments: asked.append(arguments) or {"done": 0})
+    monkeypatch.setattr(command.cluster, "run_on_ray", lambda *arguments: asked.append(arguments) or {"done": 0})
     call("study", "run", "tiny", "--profile", "full", "--ray", "auto", "--gpus", "0.25", "--budget", "60")
     call("study", "run", "tiny", "--ray")
     assert asked == [("tiny", "full", 1, "auto", 0.25, 60.0), ("tiny", "quick", 1, "local", 0.0, None)]
@@ -101,7 +101,7 @@ def test_it_starts_as_a_module():
 
 
 CLAIM = dict(id="id", document="d", source="Table 1", says="a network is good", paper=90.0,
-             ours=[dict(study="study", metric="test_goodness")], front="A good network")
+             ours=[dict(study="study", metric="test_goodness")], front="A good network", tolerance=5.0)
 
 
 @pytest.fixture
@@ -122,22 +122,26 @@ def project(tmp_path, monkeypatch):
 
 def test_claims_are_shown_and_written(call, project):
     root, _ = project
-    assert call("claims") == (0, pages.all_claims() + "\n", "") and "| **reproduced** |" in pages.all_claims()
+    assert call("claims") == (0, pages.all_claims() + "\n", "") and "= reproduced</span>" in pages.all_claims()
     assert call("claims", "--write")[0] == 0
     assert (root / "README.md").read_text() == f"before\n<!-- claims -->\n{pages.front_claims()}\n<!-- /claims -->\nafter\n"
     assert pages.all_claims() in (root / "book/reproduced.md").read_text()
     assert json.loads((root / "results/verdicts.json").read_text()) == {"id": "reproduced"}
 
 
-def test_a_worse_verdict_is_not_written_over_a_better_one(call, project):
+def test_another_answer_is_written_but_none_is_lost(call, project):
     root, write = project
     call("claims", "--write")
-    pages = {name: (root / name).read_text() for name in ("README.md", "book/reproduced.md")}
     write(0.5)
+    assert call("claims", "--write")[0] == 0, "what the records say now"
+    assert json.loads((root / "results/verdicts.json").read_text()) == {"id": "fell short"}
+    pages = {name: (root / name).read_text() for name in ("README.md", "book/reproduced.md")}
+    for record in (root / "results" / "study").iterdir():
+        record.unlink()
     status, _, said = call("claims", "--write")
-    assert status == 1 and "id: was reproduced, is not reproduced" in said and "by hand" in said
+    assert status == 1 and "id: was fell short, is open" in said and "by hand" in said
     assert {name: (root / name).read_text() for name in pages} == pages, "nothing is written"
-    assert json.loads((root / "results/verdicts.json").read_text()) == {"id": "reproduced"}
+    assert json.loads((root / "results/verdicts.json").read_text()) == {"id": "fell short"}
 
 
 def test_a_page_without_a_place_for_the_claims_is_named(call, project):

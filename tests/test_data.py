@@ -1,5 +1,6 @@
 """Splits, batches, shifts; and what happens when a dataset is missing, broken or out of reach."""
 
+import builtins
 import hashlib
 import os
 import pickle
@@ -64,6 +65,31 @@ def test_batches_are_ordered_by_the_generator_alone(numbered):
     assert epochs(1) == first
     assert first[0] != first[1], "a second epoch is shuffled anew"
     assert epochs(2) != first
+
+
+@pytest.mark.parametrize("images, labels", [
+    (torch.zeros(400, 1, 8, 8), torch.zeros(300, dtype=torch.int64)),  # one label an image
+    (torch.zeros(300, 1, 8, 8), torch.zeros(400, dtype=torch.int64)),
+    (torch.zeros(0, 1, 8, 8), torch.zeros(0, dtype=torch.int64)),  # nothing at all
+    (torch.zeros(3, 8, 8), torch.zeros(3, dtype=torch.int64)),  # no channels
+    (torch.zeros(3, 1, 8, 8), torch.zeros(3)),  # labels that do not count
+    (torch.zeros(3, 1, 8, 8), torch.zeros(3, 10, dtype=torch.int64)),  # one-hot labels
+    (torch.zeros(3, 1, 8, 8), torch.tensor(3)),
+    (torch.zeros(3, 1, 8, 8), torch.zeros(3, dtype=torch.int64, device="meta")),
+])
+def test_images_and_labels_must_belong_together(images, labels):
+    wanted = r"images \(N, C, H, W\).*labels \(N,\) int64.*one device; got .*on cpu and .* on"
+    with pytest.raises(ValueError, match=wanted) as error:
+        Split(images, labels)
+    assert str(tuple(images.shape)) in str(error.value) and str(tuple(labels.shape)) in str(error.value)
+
+
+def test_an_empty_part_and_numpy_arrays_are_no_split(numbered):
+    for which in (slice(0), slice(30, 40), torch.zeros(23, dtype=torch.bool)):
+        with pytest.raises(ValueError, match="at least one"):
+            numbered[which]
+    with pytest.raises(ValueError, match="a split needs tensors; got ndarray and ndarray"):
+        Split(np.zeros((3, 1, 8, 8), np.uint8), np.zeros(3, int))
 
 
 @pytest.mark.parametrize("size", [0, -1, 24])
@@ -159,6 +185,29 @@ def test_folder_comes_from_the_environment(monkeypatch, tmp_path):
     assert data.folder() == tmp_path
     monkeypatch.setenv("FFTOOLS_DATA_DIR", "")
     assert data.folder().parts[-2:] == (".cache", "fftools")
+
+
+@pytest.mark.parametrize("named", [None, "~nobody-of-this-name/data", "~\udcff/data"])
+def test_without_a_home_there_is_a_message_and_the_fallback(monkeypatch, named, capsys):
+    """A container's user without an entry in the list of users."""
+    for name in ("HOME", "FFTOOLS_DATA_DIR", "USERPROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: (_ for _ in ()).throw(KeyError(uid)))
+    if named:
+        monkeypatch.setenv("FFTOOLS_DATA_DIR", named)
+    for name in ("mnist", "cifar100", "imdb", "santander", "some/folder"):
+        with pytest.raises(DataError, match="no folder for data.*To mend it, set FFTOOLS_DATA_DIR"):
+            data.load(name, "cpu")
+        assert data.load(name, "cpu", fallback="digits").name == "digits"
+    assert "COULD NOT BE HAD" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("named", ["x" * 5000, "/proc/nowhere/here", "/dev/null"])
+def test_an_impossible_folder_is_a_data_error(monkeypatch, named):
+    monkeypatch.setenv("FFTOOLS_DATA_DIR", named)
+    for name in ("mnist", "cifar100", "imdb", "santander"):
+        with pytest.raises(DataError, match=name):
+            data.load(name, "cpu")
 
 
 # --- files on disk -----------------------------------------------------------------------------------------
@@ -277,16 +326,14 @@ def test_unreadable_files(monkeypatch, mnist_files):
     if os.geteuid():
         refuse.chmod(0)
     else:  # root may read everything, so the refusal is acted out
-        from pathlib import Path
+        opened = builtins.open
 
-        read = Path.read_bytes
+        def open_(file, *arguments, **options):
+            if str(file) == str(refuse):
+                raise PermissionError(13, "Permission denied", str(file))
+            return opened(file, *arguments, **options)
 
-        def read_bytes(self):
-            if self == refuse:
-                raise PermissionError(13, "Permission denied", str(self))
-            return read(self)
-
-        monkeypatch.setattr(Path, "read_bytes", read_bytes)
+        monkeypatch.setattr(builtins, "open", open_)
     with pytest.raises(DataError) as error:
         data.load("mnist", "cpu")
     says_all(error, "mnist", refuse)
@@ -311,6 +358,52 @@ def test_data_folder_that_is_a_file(monkeypatch, tmp_path):
     with pytest.raises(DataError) as error:
         data.load("mnist", "cpu")
     says_all(error, "mnist", tmp_path / "file")
+
+
+def refuse(monkeypatch, error):
+    """No lock can be had: another user's file, a disk for reading only, a file system that has none."""
+    from filelock import FileLock
+
+    def acquire(self, *_, **__):
+        raise error
+
+    monkeypatch.setattr(FileLock, "acquire", acquire)
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(30, "Read-only file system"),
+                                   NotImplementedError("FileSystem does not appear to support flock")])
+def test_intact_files_are_read_without_a_lock(monkeypatch, mnist_files, error, capsys):
+    raw, _ = mnist_files
+    refuse(monkeypatch, error)
+    assert data.load("mnist", "cpu", fallback="digits").name == "mnist" and not capsys.readouterr().err
+    flip(raw / "t10k-labels-idx1-ubyte")
+    with pytest.raises(DataError) as caught:
+        data.load("mnist", "cpu")
+    says_all(caught, "mnist", raw / "t10k-labels-idx1-ubyte")
+
+
+def test_reading_leaves_no_lock_and_a_lock_is_for_everyone(mnist_files):
+    raw, _ = mnist_files
+    data.load("mnist", "cpu")
+    assert not list(raw.parents[1].glob(".*.lock"))
+    with pictures._alone(lock := raw.parents[1] / ".mnist.lock"):
+        assert lock.stat().st_mode & 0o777 == 0o666
+
+
+def test_half_of_a_download_is_waited_for(mnist_files):
+    """Another process holds the lock and is not done; when it is, its files are read."""
+    raw, _ = mnist_files
+    whole = (raw / "train-images-idx3-ubyte").read_bytes()
+    (raw / "train-images-idx3-ubyte").write_bytes(whole[:1000])
+    found = []
+    with pictures._alone(raw.parents[1] / ".mnist.lock"):
+        reader = threading.Thread(target=lambda: found.append(data.load("mnist", "cpu")))
+        reader.start()
+        reader.join(0.5)
+        assert reader.is_alive() and not found
+        (raw / "train-images-idx3-ubyte").write_bytes(whole)
+    reader.join(30)
+    assert len(found) == 1 and len(found[0].train) == 20
 
 
 def test_cifar_comes_in_channels_first(monkeypatch, tmp_path):
@@ -363,16 +456,18 @@ def test_no_banner_when_the_data_are_there(mnist_files, capsys):
     ("mnist", (1, 28, 28), (50_000, 10_000, 10_000), [5, 0, 4, 1, 9]),
     ("fashion_mnist", (1, 28, 28), (50_000, 10_000, 10_000), [9, 0, 0, 3, 0]),
     ("cifar10", (3, 32, 32), (40_000, 10_000, 10_000), [6, 9, 9, 4, 1]),
+    ("cifar100", (3, 32, 32), (40_000, 10_000, 10_000), None),  # in an order of its own, where it is a folder of images
 ])
 def test_real_datasets(name, shape, sizes, first):
-    held = (data.folder() / pictures.subfolder(name)).rglob("*")
+    held = [path for where in (name, pictures.subfolder(name)) for path in (data.folder() / where).rglob("*")]
     if not any(path.is_file() for path in held):  # a download that failed, in a chapter's run, leaves empty folders
         pytest.skip(f"{name} is not in {data.folder()}")
     found = data.load(name, "cpu")
-    assert found.shape == shape and found.classes == 10
+    classes = 100 if name == "cifar100" else 10
+    assert found.shape == shape and found.classes == len(found.names) == classes
     assert (len(found.train), len(found.validation), len(found.test)) == sizes
-    assert found.train.labels[:5].tolist() == first
-    assert torch.bincount(found.test.labels).min() > 800
+    assert first is None or found.train.labels[:5].tolist() == first
+    assert torch.bincount(found.test.labels).min() > 8_000 / classes
     pixels = (found.train + found.validation).images.double().div(255).transpose(0, 1).flatten(1)
     for constant, measured in zip(data.STATISTICS[name], (pixels.mean(1), pixels.std(1))):
         torch.testing.assert_close(torch.tensor(constant).double(), measured, atol=6e-5, rtol=0)

@@ -23,7 +23,7 @@ import student as tool  # noqa: E402
 
 import notebooks as house  # noqa: E402
 
-CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 
 
 @pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
@@ -288,6 +288,21 @@ def test_nbgrader_gets_solutions_tests_and_no_answers(chapter):
     assert [cell.metadata.nbgrader.get("points") for cell in marked[1::2]] == [tool.POINTS[one.length] for one in exercises]
     assert all(cell.metadata.nbgrader["locked"] for cell in marked[1::2]), "or a student could rewrite a test"
     assert not any("nbgrader" in cell.metadata for cell in notebook.cells), "the chapter itself is not marked"
+
+
+def test_nbgrader_itself_takes_the_solutions_out(chapter):
+    """Its own validator and the steps of `nbgrader generate_assignment` that look at cells."""
+    from nbgrader.nbgraderformat import MetadataValidator
+    from nbgrader.preprocessors import CheckCellMetadata, ClearSolutions
+
+    notebook, name = chapter
+    built = tool.for_nbgrader(notebook, name)
+    MetadataValidator().validate_nb(built)
+    for step in CheckCellMetadata(), ClearSolutions():
+        built, _ = step.preprocess(built, {})
+    released = [cell.source for cell in built.cells if cell.metadata.get("nbgrader", {}).get("solution")]
+    assert len(released) == len(tool.exercises(notebook, name))
+    assert all("YOUR CODE HERE" in source and tool.BEGIN not in source for source in released)
 
 
 @pytest.mark.parametrize("cell, change, told", [

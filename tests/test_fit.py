@@ -1,6 +1,7 @@
 """The training loop: its arithmetic, its seeds, its precision, its refusals, and being killed in the middle."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,11 +13,12 @@ import pytest
 import torch
 from helpers import same, weights
 
+from evidence.build import forward_forward
 from fftools.blocks import mlp
 from fftools.data import Split
 from fftools.fit import TrainingError, cooldown_factor, fit
 from fftools.labels import Pixels
-from fftools.readout import LinearReadout, accuracy, discrimination
+from fftools.readout import LinearReadout, accuracy, diagnose
 from fftools.rules.backprop import Backprop
 from fftools.rules.forward_forward import ForwardForward
 
@@ -37,7 +39,7 @@ class NextLabel(Pixels):
 def test_training_equals_ff_written_out_by_hand(noise, optimizer):
     """Four epochs of a two-block network, in float64 numpy, with Kingma & Ba's Algorithm 1 or with momentum 0.9."""
     torch.manual_seed(0)
-    learner = ForwardForward(mlp([64, 20, 12]), NextLabel(4), threshold=2.0)
+    learner = forward_forward(mlp([64, 20, 12]), NextLabel(4), threshold=2.0)
     theta = [p.detach().double().numpy().copy() for p in learner.parameters()]
     first, second, lr = [np.zeros_like(p) for p in theta], [np.zeros_like(p) for p in theta], 3e-3
     history = fit(learner, noise, epochs=4, batch_size=16, lr=lr, optimizer=optimizer, seed=5, precision="float32")
@@ -77,7 +79,7 @@ def test_training_equals_ff_written_out_by_hand(noise, optimizer):
     (10, [1, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2]),
 ])
 def test_cooldown(epochs, factors):
-    assert [cooldown_factor(epoch, epochs) for epoch in range(epochs)] == pytest.approx(factors)
+    assert [cooldown_factor(epoch, epochs) for epoch in range(1, epochs + 1)] == pytest.approx(factors)
 
 
 def test_cooldown_reaches_the_optimizer(small, noise, monkeypatch):
@@ -127,7 +129,7 @@ def test_low_precision_learns_as_much_as_float32(small, noise):
 @pytest.mark.parametrize("negatives", ["random", "hard"])
 def test_it_learns_real_digits(digits, negatives):
     torch.manual_seed(0)
-    learner = ForwardForward(mlp([784, 200, 200]), Pixels(), negatives=negatives)
+    learner = forward_forward(mlp([784, 200, 200]), Pixels(), negatives=negatives)
     fit(learner, digits.train, epochs=20, batch_size=50, lr=3e-3)
     assert accuracy(learner.scores, digits.test) > 0.9
     if negatives == "hard":
@@ -148,7 +150,7 @@ def test_history_and_callbacks(small, noise):
     assert history.seconds > 0 and history.precision in ("float32", "bf16")
     assert not learner.training
     assert [epoch for epoch, *_ in history.discrimination] == [2, 4, 5]
-    assert history.discrimination[-1][1:] == discrimination(learner, noise)
+    assert history.discrimination[-1][1:] == diagnose(learner, noise)["discrimination"]
     assert history.to_dict() == {"loss": history.loss, "validation": history.validation, "seconds": history.seconds,
                                  "discrimination": history.discrimination, "precision": history.precision}
 
@@ -279,10 +281,12 @@ def test_a_dead_block_is_named(small, noise, block):
         fit(learner, noise, **SMALL)
 
 
-def test_a_failed_run_leaves_no_state_to_resume_from(small, noise, tmp_path):
+def test_a_failed_run_leaves_the_state_before_it_and_no_other(small, noise, tmp_path):
+    learner = small()
+    before = weights(learner)
     with pytest.raises(TrainingError):
-        fit(small(), noise, epochs=5, batch_size=16, lr=1e30, resume=tmp_path / "c.pt", resume_seconds=0)
-    assert not list(tmp_path.iterdir())
+        fit(learner, noise, epochs=5, batch_size=16, lr=1e30, resume=tmp_path / "c.pt", resume_seconds=0)
+    assert same(torch.load(tmp_path / "c.pt")["learner"], before) and len(list(tmp_path.iterdir())) == 1
 
 
 # --- resuming ----------------------------------------------------------------------------------------------
@@ -306,16 +310,17 @@ def test_the_state_of_another_run_is_refused(small, noise, tmp_path, changed):
     with pytest.raises(ValueError, match="is the state of another run") as error:
         fit(small(), noise, **settings | changed)
     (name, value), = changed.items()
-    assert str(tmp_path / "c.pt") in str(error.value) and f"{name}': {value!r}" in str(error.value)
+    assert str(tmp_path / "c.pt") in str(error.value)
+    assert re.search(f"; delete it.*{name}: it has .*, asked for {value}$", str(error.value))
 
 
 def test_the_state_of_other_data_or_another_network_is_refused(small, noise, tmp_path):
     path = tmp_path / "c.pt"
     fit(small(), noise, **SMALL, resume=path)
-    with pytest.raises(ValueError, match="another run.*'images': 64.*'images': 32"):
+    with pytest.raises(ValueError, match="another run.*images: it has 64, asked for 32"):
         fit(small(), noise[:32], **SMALL, resume=path)
     for other in (small(widths=(64, 20, 16)), small(widths=(64, 24)), small(negatives="hard")):
-        with pytest.raises(ValueError, match=f"{path} is the state of another network"):
+        with pytest.raises(ValueError, match=f"{path} is the state of another run.*learner: it has"):
             fit(other, noise, **SMALL, resume=path)
 
 
@@ -334,21 +339,22 @@ def test_a_broken_state_is_named(small, noise, tmp_path, content):
 
 
 def test_the_state_is_written_whole_or_not_at_all(small, noise, tmp_path, monkeypatch):
-    """Cut short in the middle of writing the third state, the second one still stands."""
-    path, save, calls = tmp_path / "c.pt", torch.save, []
+    """Cut short in the middle of writing the state after the third epoch, that after the second is still there."""
+    path, write, calls = tmp_path / "c.pt", Path.write_bytes, []
     options = SMALL | {"epochs": 5, "seed": 3, "resume_seconds": 0}
 
-    def cut(state, where):
+    def cut(where, content):
         calls.append(where)
-        if len(calls) == 3:
-            Path(where).write_bytes(b"half a check")
+        if len(calls) == 4:  # the first is the state before the first epoch
+            write(where, bytes(content)[:100])
             raise KeyboardInterrupt
-        save(state, where)
+        write(where, content)
 
-    monkeypatch.setattr(torch, "save", cut)
+    monkeypatch.setattr(Path, "write_bytes", cut)
     with pytest.raises(KeyboardInterrupt):
         fit(small(), noise, **options, resume=path)
     monkeypatch.undo()
+    assert [file.name for file in tmp_path.iterdir()] == ["c.pt"]
     assert len(torch.load(path)["history"]["loss"]) == 2
     resumed, plain = small(), small()
     history = fit(resumed, noise, **options, resume=path)
@@ -370,7 +376,7 @@ def killed_run(kind):
         return Backprop(mlp([64, 24]), 4), split
     if kind == "readout":
         return LinearReadout(ForwardForward(mlp([64, 24, 16]), Pixels(4)), 4), split
-    return ForwardForward(mlp([64, 24, 16]), Pixels(4), negatives="hard", first_judge=1), split
+    return forward_forward(mlp([64, 24, 16]), Pixels(4), negatives="hard", first_judge=1), split
 
 
 def train_and_die(kind, path):

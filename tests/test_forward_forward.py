@@ -6,11 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch.autograd.graph import saved_tensors_hooks
 
-from fftools.blocks import NORMS, mlp
+from evidence.build import forward_forward
+from evidence.trials import peer_loss
+from fftools.blocks import mlp, no_norm
 from fftools.labels import Hybrids, Pixels
 from fftools.rules.backprop import Backprop
 from fftools.rules.forward_forward import ForwardForward
-from fftools.rules.goodness import peer_loss
+from fftools.rules.goodness import AllLabels, HardLabels, SumOfSquares
 
 # --- arguments ---------------------------------------------------------------------------------------------
 
@@ -24,16 +26,17 @@ def test_unknown_choices_are_named(small, name, value, known):
         small(**{name: value})
 
 
-@pytest.mark.parametrize("option", ["first_judge", "first_loss"])
-@pytest.mark.parametrize("block", [-1, 2])
-def test_first_judge_and_first_loss_must_be_a_block(small, option, block):
-    with pytest.raises(ValueError, match=rf"{option} must name one of the 2 blocks \(0…1\); got {block}"):
-        small(**{option: block})
+@pytest.mark.parametrize("block", [-1, 0, 3])
+def test_the_first_block_that_counts_must_be_a_block(small, block):
+    with pytest.raises(ValueError, match=f"first must be one of the blocks 1 to 2; got {block}"):
+        ForwardForward(mlp([64, 24, 16]), Pixels(4), SumOfSquares(first=block))
+    with pytest.raises(ValueError, match=f"first_judge must be one of the blocks 1 to 2; got {block}"):
+        small(first_judge=block - 1, peer=0.1)
 
 
-@pytest.mark.parametrize("negatives", ["hard", "all"])
+@pytest.mark.parametrize("negatives", [HardLabels(), AllLabels()])
 def test_wrong_labels_need_labels(negatives):
-    with pytest.raises(ValueError, match=f'negatives="{negatives}" are wrong labels, and this label scheme has none'):
+    with pytest.raises(ValueError, match=f"{type(negatives).__name__} are wrong labels, and Hybrids has no labels"):
         ForwardForward(mlp([4, 3]), Hybrids(), negatives=negatives)
 
 
@@ -48,7 +51,7 @@ def test_no_labels_no_scores():
 
 
 def test_no_softmax_no_one_pass(small, noise):
-    with pytest.raises(ValueError, match='negatives="hard"'):
+    with pytest.raises(ValueError, match=r"HardLabels\(\) as negatives"):
         small().one_pass(noise.floats())
 
 
@@ -61,24 +64,24 @@ def test_no_softmax_no_one_pass(small, noise):
 ])
 def test_goodness_is_over_its_threshold(small, goodness, threshold, expected):
     x = torch.tensor([[[1.0, 2], [3, 4]], [[0, 0], [0, 0]]])  # a map of 2×2 has four neurons
-    found = small(goodness=goodness, threshold=threshold).excess(x)
+    found = small(goodness=goodness, threshold=threshold).goodness.excess(x)
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float32))
-    low = small(goodness=goodness, threshold=threshold).excess(x.bfloat16())
+    low = small(goodness=goodness, threshold=threshold).goodness.excess(x.bfloat16())
     assert low.dtype == torch.float32
 
 
 def test_low_precision_activations_are_squared_in_float32(small):
     x = torch.full((1, 10_000), 1.01).bfloat16()
-    torch.testing.assert_close(small().excess(x), (x.double().pow(2).sum(1) - 10_000).float())
+    torch.testing.assert_close(small().goodness.excess(x), (x.double().pow(2).sum(1) - 10_000).float())
 
 
 def test_losses_are_the_papers(small):
     positive, negative = torch.tensor([3.0, -1.0]), torch.tensor([0.5, -2.0])
     sigma = lambda z: 1 / (1 + np.exp(-z))
     expected = (-np.log(sigma(3)) - np.log(sigma(-1)) - np.log(1 - sigma(0.5)) - np.log(1 - sigma(-2))) / 4
-    torch.testing.assert_close(small().block_loss(positive, negative).item(), expected, rtol=1e-6, atol=0)
+    torch.testing.assert_close(small().goodness.loss(positive, negative).item(), expected, rtol=1e-6, atol=0)
     symmetric = (np.log(1 + np.exp(0.5 - 3)) + np.log(1 + np.exp(-2 + 1))) / 2
-    torch.testing.assert_close(small(loss="symmetric").block_loss(positive, negative).item(), symmetric,
+    torch.testing.assert_close(small(loss="symmetric").goodness.loss(positive, negative).item(), symmetric,
                                rtol=1e-6, atol=0)
 
 
@@ -87,9 +90,9 @@ def test_losses_with_a_temperature_and_several_negatives(small):
     sigma = lambda z: 1 / (1 + np.exp(-z))
     plain = -np.log(sigma(np.array([3, -1]) / 2)).mean() / 2 - np.log(1 - sigma(np.array([0.5, -2, 1, 4]) / 2)).mean() / 2
     options = dict(temperature=2.0, negatives_each=2)
-    torch.testing.assert_close(small(**options).block_loss(positive, negative).item(), plain, rtol=1e-6, atol=0)
+    torch.testing.assert_close(small(**options).goodness.loss(positive, negative).item(), plain, rtol=1e-6, atol=0)
     shares = [np.exp(3 / 2) / np.exp(np.array([3, 0.5, 1]) / 2).sum(), np.exp(-1 / 2) / np.exp(np.array([-1, -2, 4]) / 2).sum()]
-    found = small(loss="symmetric", **options).block_loss(positive, negative).item()
+    found = small(loss="symmetric", **options).goodness.loss(positive, negative).item()
     torch.testing.assert_close(found, -np.log(shares).mean(), rtol=1e-6, atol=0)
 
 
@@ -113,21 +116,23 @@ def test_against_all_wrong_labels_the_symmetric_loss_is_a_cross_entropy(small, n
     learner, images = small(negatives="all", loss="symmetric", temperature=3.0), noise.floats()
     each = [learner.activations(learner.label.embed(images, torch.full_like(noise.labels, label))) for label in range(4)]
     for block, loss in enumerate(learner.local_losses(images, noise.labels)):
-        logits = torch.stack([learner.excess(activations[block]) for activations in each], 1) / 3
+        logits = torch.stack([learner.goodness.excess(activations[block]) for activations in each], 1) / 3
         torch.testing.assert_close(loss, F.cross_entropy(logits, noise.labels))
     assert block == 1
 
 
-@pytest.mark.parametrize("wrong", [{"negatives_each": 0}, {"temperature": 0}, {"temperature": -1.0}])
-def test_numbers_that_make_no_sense(small, wrong):
-    with pytest.raises(ValueError, match=f"{list(wrong)[0]}.*got"):
+@pytest.mark.parametrize("wrong, named", [({"negatives_each": 0}, "at least 1 negative; got 0"),
+                                          ({"temperature": 0}, "temperature must be positive; got 0"),
+                                          ({"temperature": -1.0}, "temperature must be positive; got -1.0")])
+def test_numbers_that_make_no_sense(small, wrong, named):
+    with pytest.raises(ValueError, match=named):
         small(**wrong)
 
 
 def test_losses_stay_finite_far_from_the_threshold(small):
     far = torch.tensor([1e30])
     for loss in ("softplus", "symmetric"):
-        assert small(loss=loss).block_loss(-far, far).isfinite()
+        assert small(loss=loss).goodness.loss(-far, far).isfinite()
 
 
 def test_peer_loss_is_the_variance_of_the_units_mean_activity():
@@ -182,7 +187,7 @@ RULES = [{"goodness": goodness, "loss": loss, "peer": peer, "norm": norm, "tempe
 def test_gradients_equal_those_derived_by_hand(rule):
     torch.manual_seed(0)
     threshold = 5.0 if rule["goodness"] == "sum" else 0.4
-    learner = ForwardForward(mlp([30, 20, 12]), Pixels(4), threshold=threshold, **rule).double()
+    learner = forward_forward(mlp([30, 20, 12]), Pixels(4), threshold=threshold, **rule).double()
     positive, negative = torch.rand(2, 16, 1, 5, 6, dtype=torch.float64)
     for loss in learner.contrast(positive, negative):
         loss.backward()
@@ -227,7 +232,7 @@ def test_the_second_block_sees_no_length_of_the_first(norm):
 
     def second_gradient(factor):
         torch.manual_seed(0)
-        learner = ForwardForward(mlp([36, 50, 20]), Pixels(4), norm=norm)
+        learner = forward_forward(mlp([36, 50, 20]), Pixels(4), norm=norm)
         with torch.no_grad():
             for parameter in learner.blocks[0].parameters():
                 parameter.mul_(factor)
@@ -244,9 +249,9 @@ def test_the_second_block_sees_no_length_of_the_first(norm):
 
 def test_without_a_norm_length_does_pass(small):
     x = torch.rand(4, 24)
-    assert torch.equal(NORMS["none"](2 * x), 2 * x)
+    assert torch.equal(no_norm(2 * x), 2 * x)
     learner = small(norm="none")
-    one, two = (learner.excess(learner.blocks[1](learner.norm(x * factor))) for factor in (1, 2))
+    one, two = (learner.goodness.excess(learner.blocks[1](learner.norm(x * factor))) for factor in (1, 2))
     assert not torch.allclose(one, two)
 
 
@@ -348,7 +353,7 @@ def test_activations_follow_the_same_path_as_training(small, noise):
     learner = small()
     positive = learner.label.positive(noise.floats(), noise.labels)
     activations = learner.activations(positive)
-    expected = [learner.block_loss(learner.excess(x), learner.excess(x)) for x in activations]
+    expected = [learner.goodness.loss(learner.goodness.excess(x), learner.goodness.excess(x)) for x in activations]
     for loss, wanted in zip(learner.contrast(positive, positive), expected, strict=True):
         torch.testing.assert_close(loss, wanted)
 

@@ -221,7 +221,7 @@ def test_a_coloured_wave_stands_for_seven_classes():
     images = torch.rand(3, 3, 32, 32)
     found = scheme.embed(images, torch.tensor([0, 50, 99]))
     assert found.shape == images.shape and found.amin() == 0 and found.amax() == 1
-    with pytest.raises(ValueError, match=r"3 channels; got \(2, 1, 32, 32\)"):
+    with pytest.raises(ValueError, match=r"\(N, 3, H, W\); got \(2, 1, 32, 32\)"):
         scheme.embed(torch.rand(2, 1, 32, 32), torch.tensor([0, 1]))
 
 

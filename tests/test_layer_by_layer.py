@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from evidence.build import forward_forward
 from fftools.blocks import mlp
 from fftools.extras import layer_by_layer
 from fftools.extras.layer_by_layer import train_layers
 from fftools.labels import Pixels
-from fftools.rules.forward_forward import ForwardForward
 
 
 class ArticleLayer(nn.Linear):
@@ -42,7 +42,7 @@ def inputs(noise):
 
 def article_learner():
     torch.manual_seed(0)
-    return ForwardForward(mlp([64, 30, 20]), Pixels(4), goodness="mean", threshold=3.0, norm="length")
+    return forward_forward(mlp([64, 30, 20]), Pixels(4), goodness="mean", threshold=3.0, norm="length")
 
 
 def adam(learner, lr=0.03):
@@ -80,13 +80,6 @@ def test_one_optimizer_per_block(inputs):
     learner = article_learner()
     with pytest.raises(ValueError, match="one optimizer per block, 2; got 1"):
         train_layers(learner, *inputs, adam(learner)[:1], 1)
-
-
-def test_peer_normalisation_is_refused(inputs):
-    learner = article_learner()
-    learner.peer = 0.03
-    with pytest.raises(ValueError, match="peer=0.03"):
-        train_layers(learner, *inputs, adam(learner), 1)
 
 
 def test_only_the_block_in_turn_is_trained(inputs, monkeypatch):

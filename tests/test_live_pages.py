@@ -81,6 +81,7 @@ def small_site(route):
              data-rules="ff">{WORD}</div>
         <div class="live" data-live="playground" data-scene="cut" data-size="small" data-rules="mf,bp"
              data-autoplay="">{WORD}</div>
+        <div class="live" data-live="playground" data-scene="copy" data-size="small">{WORD}</div>
         </main>"""
         ),
     )()
@@ -293,6 +294,13 @@ def test_a_small_one_runs_where_nothing_inline_is_allowed(show, screen):
     assert steps(page) == 0 and WORD not in page.locator("main").inner_text()
     assert page.locator("[data-live] >> nth=0").locator(".answer").count() == 1
     assert page.locator("[data-live] >> nth=1").locator(".answer").count() == 2
+    assert page.locator("[data-live] >> nth=2").locator(".answer").count() == 3
+    cramped = """() => [...document.querySelectorAll(".answer .name")].filter((name) => {
+        const [word, share] = [...name.children].map((part) => part.getBoundingClientRect());
+        const over = word.right > share.left && word.bottom > share.top + 4;
+        return over || Math.max(word.right, share.right) > name.getBoundingClientRect().right + 1; })
+        .map((name) => name.textContent)"""
+    assert page.evaluate(cramped) == []
     button(page, "Play").first.click()
     page.wait_for_function(
         "() => document.querySelectorAll('[data-live]')[0].playground.steps > 3", timeout=60_000
@@ -361,3 +369,13 @@ def test_a_scene_that_does_not_exist_is_named_on_the_page(show):
         ),
     )
     assert "no rule or scene “moon”" in page.get_by_role("alert").inner_text()
+
+
+def test_the_benchmark_counts_frames_and_steps(book, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import playground_frames
+
+    page = book(playground_frames.STATE)
+    button(page, "Play").click()
+    frames, taken, gap = playground_frames.measure(page, 2, 0.5, SCREENS["phone"])
+    assert frames > 0 and taken > 0 and gap > 0

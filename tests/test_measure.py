@@ -108,7 +108,7 @@ def test_parameters_that_are_frozen_do_not_count():
 
 
 def test_the_profiler_keeps_quiet():
-    code = ('import torch; from fftools import measure; '
+    code = ('import torch; from fftools.extras import measure; '
             'print(max(measure.memory(lambda: torch.empty(1000), torch.device("cpu"))))')
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.stdout == "4000\n" and "profiler" not in done.stderr.lower() and "STAGE:" not in done.stderr, done.stderr

@@ -115,7 +115,7 @@ def test_parameter_counts_of_table_4():
 
     found = {}
     for rule in ("mf", "bp", "ff"):
-        found[rule] = build(race(rule, "mnist", lr=1e-3))
+        found[rule] = build(race("mlp", rule, "mnist", lr=1e-3))
         found[rule].scores(torch.zeros(2, 1, 28, 28))
     mf, bp, ff = found["mf"], found["bp"], found["ff"]
     ff.one_pass(torch.zeros(2, 1, 28, 28))
@@ -151,7 +151,7 @@ def test_plugged_in_and_out(digits):
     before, said, states = learner.goodness(x), learner.scores(x), weights(learner)
     block, = mlp([30, 20], bias=False)
     assert learner.plug(block) is learner and len(learner.blocks) == len(learner.projections) == 3
-    history = fit(learner.train_only(2), digits.train, epochs=4, batch_size=50, lr=3e-3)
+    history = fit(learner.train_only(3), digits.train, epochs=4, batch_size=50, lr=3e-3)
     assert all(len(losses) == 1 for losses in history.loss) and history.loss[-1][0] < history.loss[0][0]
     after = learner.goodness(x)
     assert all(torch.equal(a, b) for a, b in zip(before, after[:2], strict=True))
@@ -182,14 +182,14 @@ def test_one_block_after_the_other(digits):
     learner = MonoForward(mlp([784, 60, 50], bias=False))
     for number in range(2):
         before = [weights(learner.blocks[other]) for other in range(2)]
-        history = fit(learner.train_only(number), digits.train, epochs=8, batch_size=50, lr=2e-3)
+        history = fit(learner.train_only(number + 1), digits.train, epochs=8, batch_size=50, lr=2e-3)
         assert all(len(losses) == 1 for losses in history.loss)
         after = [weights(learner.blocks[other]) for other in range(2)]
         assert [same(a, b) for a, b in zip(before, after)] == [number != 0, number != 1]
     assert all(p.requires_grad for p in learner.train_only().parameters())
     assert accuracy(learner.scores, digits.test) > 0.92
-    with pytest.raises(ValueError, match=r"among 0…1; got \[2\]"):
-        learner.train_only(2)
+    with pytest.raises(ValueError, match=r"among 1…2; got \[3\]"):
+        learner.train_only(3)
 
 
 @pytest.mark.parametrize("make", [

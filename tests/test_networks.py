@@ -13,25 +13,24 @@ import pytest
 import safetensors.torch
 import torch
 
-from evidence import networks, records
+from evidence import cards, networks, records
 from evidence.build import answers
 from evidence.run import run
-from evidence.studies import STUDIES
-from evidence.studies.ff_cnn import bp_cnn, ff_cnn
-from evidence.studies.mlp import ff
+from evidence.studies import STUDIES, change
+from evidence.studies.ff_cnn import BP_CNN, FF_CNN
+from evidence.studies.mlp import FF
 from fftools import data
 from fftools.data import Dataset, Split
 from fftools.readout import accuracy
 
 CNN = {"dataset": "digits", "blocks": {"channels": 1, "widths": [3, 3, 3], "kernel": 5}, "epochs": 2, "batch_size": 50,
        "lr": 3e-3, "train_images": 500, "validate_every": None}
+MLP = {"dataset": "digits", "widths": [784, 12, 12], "batch_size": 50, "lr": 3e-3, "readout_epochs": 1, "train_images": 500}
 CONFIGS = {
-    "ff-cnn": ff_cnn(**CNN, readout_epochs=1),
-    "bp-cnn": bp_cnn(**CNN),
-    "ff-mlp": ff({"negatives": "hard"}, dataset="digits", widths=[784, 12, 12], epochs=2, batch_size=50, lr=3e-3,
-                 readout_epochs=1, train_images=500),
-    "label-free": ff(label="hybrids", dataset="digits", widths=[784, 12, 12], epochs=1, batch_size=50, lr=3e-3,
-                     readout_epochs=1, train_images=500),
+    "ff-cnn": change(FF_CNN, CNN, {"readout_epochs": 1}),
+    "bp-cnn": change(BP_CNN, CNN),
+    "ff-mlp": change(FF, MLP, {"epochs": 2, "network": {"negatives": "hard"}}),
+    "label-free": change(FF, MLP, {"epochs": 1, "label": "hybrids"}),
 }
 
 
@@ -69,7 +68,7 @@ def reseal(name, /, **changes):
     """Change a card (None takes a key away) and give it its sum anew: damage by somebody who knows how."""
     path = files(name)[1]
     card = {key: value for key, value in (json.loads(path.read_text()) | changes).items() if key != "sum" and value is not None}
-    path.write_bytes(networks._sealed(card))
+    path.write_bytes(cards.sealed(card))
 
 
 def replace(name, content, **changes):
@@ -119,7 +118,7 @@ def test_weights_that_half_precision_would_spoil_are_kept_whole(course):
     assert networks.publish("tiny", config, 0, "whole")["precision"] == "float32"
     learner, _, card = networks.load("whole")
     assert all(torch.equal(x, state["learner"][key]) for key, x in learner.state_dict().items())
-    assert card["bytes"] > 1.8 * networks.read_card("bp-cnn")["bytes"]
+    assert card["bytes"] > 1.8 * cards.read(files("bp-cnn")[1])["bytes"]
 
 
 def test_keeping_again_gives_the_same_bytes(course):
@@ -129,8 +128,8 @@ def test_keeping_again_gives_the_same_bytes(course):
 
 
 def test_a_card_says_how_to_make_the_network_again(course):
-    card = networks.read_card("ff-cnn")
-    record = f"results/tiny/{records.run_name(CONFIGS['ff-cnn'], 0)}.json"
+    card = cards.read(files("ff-cnn")[1])
+    record = f"results/tiny/{records.path_of('tiny', CONFIGS['ff-cnn'], 0).name}"
     assert card["record"] == record and (course / record).exists() and card["licence"] == "MIT"
     assert card["again"] == f"rm {record}; python -m evidence study run tiny --profile quick --seeds 1"
     weights = files("ff-cnn")[0].read_bytes()
@@ -293,7 +292,7 @@ def test_a_card_that_is_not_json(course, written):
         networks.load("ff-cnn")
 
 
-@pytest.mark.parametrize("key", sorted(networks.KEYS - {"sum"}))
+@pytest.mark.parametrize("key", sorted(cards.KEYS - {"sum"}))
 def test_a_card_that_lacks_a_key(course, key):
     reseal("ff-cnn", **{key: None})
     with pytest.raises(ValueError, match=rf"card .*ff-cnn\.json lacks keys or has too many: {key}$"):

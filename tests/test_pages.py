@@ -180,6 +180,15 @@ def test_a_phone_needs_no_sideways_scroll(visit):
     assert wide <= 390
 
 
+def test_a_phone_shows_drawings_with_text_of_12_pixels(visit):
+    visit.page.set_viewport_size({"width": 390, "height": 844})
+    wide = visit.page.evaluate("""() => [...document.querySelectorAll("article svg.drawing")]
+        .map(drawing => drawing.getBoundingClientRect().width)""")
+    visit.page.set_viewport_size(DESKTOP)
+    assert wide or not visit.page.url.endswith(("cheat_sheet.html", "context.html"))
+    assert all(width * 13 / 340 >= 12 for width in wide), wide
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_serious_barrier(visit, theme):
     """axe-core's rules; in the dark only colours can differ.

@@ -110,10 +110,10 @@ def test_it_needs_no_main_module_and_leaks_nothing(train, tmp_path):
     torch.save((train.images, train.labels), tmp_path / "train.pt")
     code = f"""if True:
         import torch
-        from fftools import pipeline
         from fftools.blocks import mlp
         from fftools.data import Split
-        from fftools.mono_forward import MonoForward
+        from fftools.extras import pipeline
+        from fftools.rules.mono_forward import MonoForward
         train = Split(*torch.load({str(tmp_path / "train.pt")!r}))
         run = pipeline.fit(MonoForward(mlp([144, 9, 8])), train, epochs=1, batch_size=50, lr=1e-3)
         print(len(run.loss[0]), "losses")"""
@@ -124,7 +124,7 @@ def test_it_needs_no_main_module_and_leaks_nothing(train, tmp_path):
 
 @pytest.mark.parametrize("learner, changes, message", [
     (lambda: Backprop(mlp([144, 9])), {}, "got Backprop"),
-    (lambda: dense().train_only(1), {}, "MonoForward with frozen blocks"),
+    (lambda: dense().train_only(2), {}, "MonoForward with frozen blocks"),
     (dense, dict(batch_size=201), "number of images, 200; got .*batch_size=201"),
     (dense, dict(epochs=0), "epochs=0"),
     (dense, dict(lr=0.0), "lr=0.0"),

@@ -1,4 +1,4 @@
-"""A study on Ray: two workers, one of them killed in the middle. Skipped where Ray, an optional extra, is not installed."""
+"""A study on Ray: two workers, one of them killed in the middle."""
 
 import json
 import os
@@ -8,28 +8,29 @@ import sys
 import pytest
 
 from evidence import records
-from evidence.run import run_on_ray, run_study
-from evidence.studies import STUDIES, Study
-from evidence.studies.mlp import ff
+from evidence.cluster import run_on_ray
+from evidence.run import run_study
+from evidence.studies import Study, change
+from evidence.studies.mlp import FF
 
-GRID = tuple(ff(dataset="digits", widths=[784, 300, 300], epochs=8, batch_size=10, readout_epochs=0, lr=lr / 1e4)
-             for lr in range(1, 5))
+TINY = dict(dataset="digits", widths=[784, 300, 300], epochs=8, batch_size=10, readout_epochs=0)
+GRID = [change(FF, TINY, dict(lr=lr / 1e4)) for lr in range(1, 5)]
 
 SCRIPT = """
 import os, signal, sys, threading, time
 import ray
 ray.init(num_cpus=2, log_to_driver=False)  # a cluster on this machine
-from evidence.run import run_on_ray
+from evidence.cluster import run_on_ray
 from evidence.studies import STUDIES, Study
 sys.path.insert(0, {tests!r})
 from test_ray import GRID
-STUDIES["crowd"] = Study("four rates", GRID, quick={{}})
+STUDIES["crowd"] = Study("crowd", "four rates", {{}}, GRID)
 
 def workers():
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            if open(f"/proc/{{pid}}/cmdline", "rb").read().startswith(b"ray::_attempt"):
+            if open(f"/proc/{{pid}}/cmdline", "rb").read().startswith(b"ray::attempt"):
                 found.append(int(pid))
         except OSError:
             pass
@@ -49,14 +50,12 @@ print(run_on_ray("crowd", "full"))
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks for the worker in /proc")
 def test_a_killed_worker_costs_no_run(monkeypatch):
-    pytest.importorskip("ray")
     done = subprocess.run([sys.executable, "-c", SCRIPT.format(tests=os.path.dirname(__file__))], check=False,
                           capture_output=True, text=True, timeout=600, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert "killed" in done.stdout and "{'done': 4, 'unfinished': 0, 'busy': 0}" in done.stdout, done.stderr
     far = {record["config"]["lr"]: record for record in records.load("crowd", "full")}
     assert len(far) == 4
-    monkeypatch.setitem(STUDIES, "crowd here", Study("the same", GRID, quick={}))
-    run_study("crowd here", "full")
+    run_study(Study("crowd here", "the same", {}, GRID), "full")
     for record in records.load("crowd here", "full"):
         other = far[record["config"]["lr"]]
         assert json.dumps(other["metrics"]) == json.dumps(record["metrics"]), "the same as from a local run"

@@ -6,13 +6,14 @@ import pytest
 import torch
 from helpers import same, weights
 
+from evidence.build import forward_forward
 from fftools.blocks import cnn, mlp
 from fftools.data import Dataset, Split
 from fftools.extras.few_candidates import goodness
 from fftools.fast.precision import precision_context, resolve_precision
 from fftools.fit import fit
 from fftools.labels import Fourier, Hybrids, Pixels
-from fftools.readout import LinearReadout, accuracy, discrimination, predict
+from fftools.readout import LinearReadout, accuracy, diagnose, predict
 from fftools.rules.forward_forward import ForwardForward
 
 
@@ -39,11 +40,11 @@ def test_accuracy_is_the_share_of_right_answers():
 
 
 def dense() -> ForwardForward:
-    return ForwardForward(mlp([784, 150, 150]), Pixels(), negatives="hard")
+    return forward_forward(mlp([784, 150, 150]), Pixels(), negatives="hard")
 
 
 def convolutional(local: bool) -> ForwardForward:
-    return ForwardForward(cnn(1, [8, 8, 8], 5), Fourier(), norm="layer", first_loss=1, first_judge=1, local=local)
+    return forward_forward(cnn(1, [8, 8, 8], 5), Fourier(), norm="layer", first_loss=1, first_judge=1, local=local)
 
 
 def pipeline(build, dataset: Dataset):
@@ -77,7 +78,7 @@ def test_permuted_test_labels_leave_every_prediction_bit_identical(build, digits
 def test_predictions_do_not_depend_on_the_company(digits):
     """What is said of an image is the same whichever images stand beside it: no statistics of the batch leak in."""
     torch.manual_seed(0)
-    learner = ForwardForward(mlp([784, 60, 60]), Pixels(), negatives="hard")
+    learner = forward_forward(mlp([784, 60, 60]), Pixels(), negatives="hard")
     fit(learner, digits.train, epochs=3, batch_size=50, lr=3e-3)
     for scores in (learner.scores, learner.one_pass):
         together = predict(scores, digits.test.images[:40], precision="float32")
@@ -236,5 +237,5 @@ def test_discrimination_is_the_binary_cross_entropy_and_the_share_on_the_right_s
         logits = x.detach().pow(2).sum(1) - x.shape[1]
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, true).item()
         expected.append([loss, ((logits > 0) == true.bool()).float().mean().item()])
-    found = discrimination(learner, noise, precision="float32")
+    found = diagnose(learner, noise, precision="float32")["discrimination"]
     assert [pytest.approx(row, rel=1e-4) for row in expected] == found

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,10 @@ import pytest
 import torch
 
 from evidence import query, records
+from evidence.studies import STUDIES, change
+from evidence.studies.ff_cnn import FF_CNN, THROUGH
+from evidence.studies.mono_forward import race
+from fftools.fast import convolution
 
 CONFIG = {"widths": [784, 10], "lr": 0.1}
 
@@ -39,11 +44,41 @@ def test_names_depend_on_configuration_and_seed_alone():
     assert records.run_name({"lr": 0.1, "widths": [784, 10]}, 7) == "17e01614e5-s7"
 
 
+@pytest.mark.parametrize("config, name", [
+    (FF_CNN, "ff-mnist-3x128-k7-local-lr0.0005-ep200-b50"),
+    (change(FF_CNN, THROUGH, dict(labels=dict(strength=0.45))), "ff-mnist-3x128-k7-through-lr0.0005-ep200-k0.45-b50"),
+    (race("mlp", "mf", "fashion_mnist", epochs=40), "mf-fashion-mnist-2x1000-lr0.001-ep40-b128"), ({}, "run")])
+def test_a_record_has_a_name_for_people(config, name):
+    assert records.slug(config) == name
+    assert records.path_of("a-study", config, 3).name == f"{name}--{records.run_name(config, 3)}.json"
+
+
+def test_names_for_people_are_short_and_plain():
+    for study in STUDIES.values():
+        for config in study.configs:
+            assert re.fullmatch(r"[a-z0-9.]+(-[a-z0-9.]+)*", name := records.slug(config)) and len(name) <= 60
+
+
+@pytest.mark.parametrize("before", ["", "as-it-was-called-once--"])
+def test_a_record_is_found_by_its_hash_whatever_it_is_called(before):
+    kept = save()
+    moved = kept.rename(kept.with_name(f"{before}{records.run_name(CONFIG, 0)}.json"))
+    assert records.path_of("a-study", CONFIG, 0) == moved and records.run_of(moved) == records.run_name(CONFIG, 0)
+    assert records.path_of("a-study", CONFIG, 1) != moved
+    moved.with_name(f"another-name--{records.run_name(CONFIG, 0)}.json").write_bytes(moved.read_bytes())
+    assert len(records.load("a-study")) == 1, "one run, however many copies"
+    assert records.share(records.path_of("b-study", CONFIG, 0), "b-study", "quick")
+
+
 def test_provenance_says_how_numbers_were_made():
     found = records.provenance("digits", "cpu", "bf16", 12.345)
     assert found["dataset"] == "digits" and found["precision"] == "bf16" and found["seconds"] == 12.3
     assert found["torch"] == torch.__version__ and found["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert found["device"] == f"cpu, {torch.get_num_threads()} threads"
+    assert found["device"] == f"cpu, {torch.get_num_threads()} threads" and found["convolution"] == convolution.path()
+    convolution.take("direct")
+    assert records.provenance("digits", "cpu", "bf16", 1)["convolution"] == "direct"
+    convolution.take(None)
+    assert records.provenance("digits", "meta", "bf16", 1)["convolution"] == "torch"
     age = datetime.now().astimezone() - datetime.fromisoformat(found["finished"])
     assert abs(age.total_seconds()) < 60
 
@@ -52,6 +87,23 @@ def test_provenance_outside_a_repository(monkeypatch):
     run = subprocess.run
     monkeypatch.setattr(subprocess, "run", lambda command, **options: run(command, **options | {"cwd": "/"}))
     assert records.provenance("digits", "cpu", "bf16", 1)["commit"] == "unknown"
+
+
+@pytest.mark.parametrize("changed, dirty", [("fftools/deep/a.py", True), ("evidence/b.py", True), ("book/c.md", False)])
+def test_provenance_follows_both_packages(changed, dirty, monkeypatch, tmp_path):
+    git = lambda *words: subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=tmp_path, check=True,
+                                        capture_output=True, text=True).stdout.strip()
+    git("init", "-q")
+    for name in ("fftools/deep/a.py", "evidence/b.py", "evidence/records.py", "book/c.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+        git("add", ".")
+        git("commit", "-q", "-m", name)
+    last = git("log", "-1", "--format=%h", "--abbrev=12", "--", "evidence")
+    monkeypatch.setattr(records, "__file__", str(tmp_path / "evidence/records.py"))
+    assert records._commit() == last
+    (tmp_path / changed).write_text("2")
+    assert records._commit() == last + "-dirty" * dirty
 
 
 def test_provenance_without_git(monkeypatch, tmp_path):
@@ -78,8 +130,8 @@ def test_table_has_a_row_per_record():
 
 def test_folder_is_found_from_below(monkeypatch, tmp_path):
     monkeypatch.delenv("FFTOOLS_RESULTS_DIR")
-    (tmp_path / "results").mkdir()
     (tmp_path / "notebooks").mkdir()
+    records.write_json(tmp_path / "results" / "verdicts.json", {})
     monkeypatch.chdir(tmp_path / "notebooks")
     assert records.folder() == tmp_path / "results"
 

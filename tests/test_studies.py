@@ -14,10 +14,10 @@ from evidence import records, train
 from evidence import run as runs
 from evidence.build import build
 from evidence.run import run, run_study
-from evidence.studies import STUDIES, Study
-from evidence.studies.beyond import idea
-from evidence.studies.ff_cnn import bp_cnn, ff_cnn
-from evidence.studies.mlp import ARTICLE, bp, ff
+from evidence.studies import STUDIES, Study, change, find
+from evidence.studies.beyond import IDEA
+from evidence.studies.ff_cnn import BP_CNN, FF_CNN, THROUGH
+from evidence.studies.mlp import ARTICLE, BP, FF
 from evidence.studies.mono_forward import LONG_RATES, RATES, race
 from fftools import data
 from fftools.data import Dataset, Split
@@ -42,12 +42,28 @@ def trained(monkeypatch):
 
 
 def test_grids_have_one_configuration_per_run():
-    study = Study("about", ({"a": 1, "b": 2}, {"a": 3, "b": 2}), quick={"b": 0})
+    study = Study("name", "about", {"a": 1, "b": 2}, [{}, {"a": 3}], quick={"b": 0})
+    assert list(study.named("full")) == ["as it is", "a 3"]
     assert study.grid("full") == [{"a": 1, "b": 2}, {"a": 3, "b": 2}]
     assert study.grid("quick") == [{"a": 1, "b": 0}, {"a": 3, "b": 0}]
     assert study.configs[0]["b"] == 2, "quick changes a copy"
     with pytest.raises(ValueError, match='"quick" or "full"; got \'huge\''):
         study.grid("huge")
+    named = Study("name", "about", {"a": {"b": 1, "c": 2}}, {"plain": {}, "less": {"a": {"b": None}}})
+    assert named.named("full") == {"plain": {"a": {"b": 1, "c": 2}}, "less": {"a": {"c": 2}}}
+
+
+def test_changes_go_into_the_depth_and_leave_the_base_alone():
+    base = {"a": {"b": 1, "c": [1, 2]}, "d": 4}
+    assert change(base, {"a": {"c": [3]}}, {"e": {"f": 5}}, {"d": None}) == {"a": {"b": 1, "c": [3]}, "e": {"f": 5}}
+    assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 4}
+
+
+def test_a_study_is_found_by_name():
+    assert find("ff-cnn") is STUDIES["ff-cnn"] and find(STUDIES["article"]).name == "article"
+    assert all(name == study.name for name, study in STUDIES.items())
+    with pytest.raises(ValueError, match="no study 'ff_cnn'; there are: article, ff-mlp-choices"):
+        find("ff_cnn")
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -79,24 +95,24 @@ def test_the_articles_configuration_is_the_articles():
     learner = build({"label": "pixels"} | ARTICLE)
     assert ARTICLE["widths"] == [784, 512, 512] and ARTICLE["lr"] == 0.03 and ARTICLE["steps"] == 1000
     assert (ARTICLE["batch_images"], ARTICLE["batches"]) == (20_000, 3)
-    assert learner.goodness == "mean" and learner.threshold == 3.0
+    assert str(learner.goodness) == "MeanOfSquares(threshold=3.0, norm=unit_length, loss=Softplus(temperature=1.0), first=1)"
 
 
 def test_build_makes_what_is_described():
     assert isinstance(build({"rule": "bp", "widths": [784, 5]}), Backprop)
-    learner = build(ff({"negatives": "hard", "peer": 0.1}, widths=[784, 7, 5, 3]))
+    learner = build(change(FF, {"network": {"negatives": "hard", "peer": 0.1}, "widths": [784, 7, 5, 3]}))
     assert [block[1].out_features for block in learner.blocks] == [7, 5, 3]
-    assert learner.negatives == "hard" and learner.peer == 0.1
-    assert isinstance(build(ff(label="hybrids")).label, Hybrids)
+    assert str(learner.negatives) == "HardLabels(each=1)" and learner.peer == 0.1
+    assert isinstance(build(FF | {"label": "hybrids"}).label, Hybrids)
 
 
 @pytest.mark.parametrize("rule", ["mf", "bp", "fa", "dfa"])
-@pytest.mark.parametrize("convolutional", [False, True])
-def test_standardised_inputs_are_the_same_network_on_other_numbers(rule, convolutional):
+@pytest.mark.parametrize("kind", ["mlp", "cnn"])
+def test_standardised_inputs_are_the_same_network_on_other_numbers(rule, kind):
     images, learners = torch.rand(3, 3, 32, 32), []
     for standardise in (False, True):
         torch.manual_seed(0)
-        learners.append(build(race(rule, "cifar10", convolutional, lr=1e-3, standardise=standardise)))
+        learners.append(build(race(kind, rule, "cifar10", lr=1e-3, standardise=standardise)))
     plain, scaled = learners
     mean, std = (torch.tensor(numbers).view(-1, 1, 1) for numbers in data.STATISTICS["cifar10"])
     for a, b in zip(plain.activations((images - mean) / std), scaled.activations(images)):
@@ -105,16 +121,16 @@ def test_standardised_inputs_are_the_same_network_on_other_numbers(rule, convolu
 
 @pytest.mark.parametrize("rule", ["mf", "bp", "fa", "dfa", "ff"])
 def test_every_rule_of_the_race_answers_with_a_hundred_classes(rule):
-    assert build(race(rule, "cifar100", lr=1e-3)).scores(torch.rand(2, 3, 32, 32)).shape == (2, 100)
+    assert build(race("mlp", rule, "cifar100", lr=1e-3)).scores(torch.rand(2, 3, 32, 32)).shape == (2, 100)
 
 
 def test_inputs_that_are_normalised_anyway_are_not_standardised():
     with pytest.raises(ValueError, match="standardised for bp, fa, dfa, mf only; got rule 'ff'"):
-        build(ff(**TINY, standardise=True))
+        build(FF | TINY | {"standardise": True})
 
 
 def test_a_run_gives_a_record_and_is_not_made_twice(trained):
-    config = ff({"negatives": "hard"}, **TINY)
+    config = change(FF, TINY, {"network": {"negatives": "hard"}})
     found = run("tiny", config, 0, "quick", progress=False)
     assert len(trained) == 2  # the network and its linear read-out
     assert found == json.loads(records.path_of("tiny", config, 0).read_text())
@@ -127,7 +143,7 @@ def test_a_run_gives_a_record_and_is_not_made_twice(trained):
 
 
 def test_only_missing_runs_are_made(trained):
-    configs = [ff(**TINY, shift=shift) for shift in (0, 1)]
+    configs = [change(FF, TINY, {"shift": shift}) for shift in (0, 1)]
     first = [run("tiny", config, seed, "quick", progress=False) for config in configs for seed in (0, 1)]
     trained.clear()
     records.path_of("tiny", configs[1], 0).unlink()
@@ -139,7 +155,7 @@ def test_only_missing_runs_are_made(trained):
 
 
 def test_a_run_that_two_studies_have_in_common_is_made_once(trained):
-    config = ff(**TINY)
+    config = change(FF, TINY)
     first = run("one", config, 0, "quick", progress=False)
     assert run("another", config, 0, "quick", progress=False) == first | {"study": "another"} and len(trained) == 2
     assert records.load("another") == [first | {"study": "another"}]
@@ -150,7 +166,7 @@ def test_a_run_that_two_studies_have_in_common_is_made_once(trained):
 
 def test_a_run_that_broke_off_is_taken_up_again(monkeypatch):
     """Stopped after training, before its record: the second attempt reads the saved state and ends the same."""
-    config = ff(**TINY)
+    config = change(FF, TINY)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(train, "LinearReadout", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         run("tiny", config, 0, "quick", progress=False)
@@ -163,12 +179,12 @@ def test_a_run_that_broke_off_is_taken_up_again(monkeypatch):
 
 
 TINY_CNN = {"dataset": "digits", "blocks": {"channels": 1, "widths": [4, 4, 4], "kernel": 5}, "epochs": 2, "batch_size": 50,
-            "lr": 3e-3, "train_images": 500, "validate_every": 1}
+            "lr": 3e-3, "train_images": 500, "validate_every": 1, "readout_epochs": 1}
 
 
 @pytest.mark.parametrize("config", [
-    ff(**TINY), ff(**TINY, label="hybrids"), bp(**TINY) | {"readout_epochs": 0}, ff_cnn(**TINY_CNN, readout_epochs=1),
-    ff_cnn(**TINY_CNN, readout_epochs=1, network={"local": False}), bp_cnn(**TINY_CNN),
+    FF | TINY, FF | TINY | {"label": "hybrids"}, BP | TINY | {"readout_epochs": 0},
+    FF_CNN | TINY_CNN, change(FF_CNN, TINY_CNN, THROUGH), BP_CNN | TINY_CNN | {"readout_epochs": 0},
 ], ids=["ff", "hybrids", "bp", "ff-cnn", "ff-cnn-through", "bp-cnn"])
 def test_no_test_label_reaches_training_or_validation(config, digits, monkeypatch):
     plain = run("plain", config, 0, "quick", progress=False)
@@ -184,7 +200,7 @@ def test_no_test_label_reaches_training_or_validation(config, digits, monkeypatc
 
 def test_a_cnns_record_holds_what_figure_3_needs():
     """Validation and discrimination while it trains, confusion matrices whose diagonal is the accuracy."""
-    found = run("cnn", ff_cnn(**TINY_CNN, readout_epochs=1), 0, "quick", progress=False)
+    found = run("cnn", FF_CNN | TINY_CNN, 0, "quick", progress=False)
     history = found["history"]
     assert [epoch for epoch, _ in history["validation"]] == [1, 2]
     assert all(len(blocks) == 3 and all(loss > 0 and 0 <= right <= 1 for loss, right in blocks)
@@ -199,7 +215,7 @@ def test_a_cnns_record_holds_what_figure_3_needs():
 def test_all_images_are_those_for_training_and_those_for_validation(monkeypatch):
     sizes, fit = [], train.fit
     monkeypatch.setattr(train, "fit", lambda learner, train, **rest: sizes.append(len(train)) or fit(learner, train, **rest))
-    config = bp(**TINY) | dict(all_images=True, splits=["test"], readout_epochs=0)
+    config = BP | TINY | dict(all_images=True, splits=["test"], readout_epochs=0)
     metrics = run("final", config, 0, "quick", progress=False)["metrics"]
     assert sizes == [1_497] and set(metrics) == {"test_accuracy"}
 
@@ -213,8 +229,8 @@ def test_the_label_strength_moves_over_the_epochs(monkeypatch):
         return embed(scheme, images, labels)
 
     monkeypatch.setattr(Fourier, "embed", watched)
-    config = idea(labels=dict(strength=0.2), strengths=[0.5, 0.2], dataset="digits", train_images=100, validation_images=50,
-                  blocks=dict(channels=1, widths=[2] * 2, kernel=7), epochs=4, validate_every=4)
+    config = change(IDEA, dict(labels=dict(strength=0.2), strengths=[0.5, 0.2], dataset="digits", train_images=100,
+                               validation_images=50, blocks=dict(widths=[2] * 2), epochs=4, validate_every=4))
     run("tiny", config, 0, "quick", progress=False)
     assert [k for k, _ in groupby(seen)] == [0.2, 0.5, 0.4, 0.3, 0.2], "before training lazy layers see two images"
     assert {k: seen.count(k) for k in (0.5, 0.4, 0.3)} == {0.5: 4, 0.4: 4, 0.3: 4}, "two steps an epoch, two kinds of data"
@@ -266,9 +282,10 @@ def test_the_articles_run_goes_on_after_the_last_whole_batch(monkeypatch, tmp_pa
 
 @pytest.fixture
 def tiny_study(monkeypatch):
-    grid = tuple(ff(**TINY | {"lr": lr, "readout_epochs": 0}) for lr in (1e-3, 2e-3, 3e-3))
-    monkeypatch.setitem(STUDIES, "tiny", Study("three rates", grid, quick={"epochs": 1}))
-    return grid
+    rates = [{"lr": lr} for lr in (1e-3, 2e-3, 3e-3)]
+    study = Study("tiny", "three rates", FF | TINY | {"readout_epochs": 0}, rates, quick={"epochs": 1})
+    monkeypatch.setitem(STUDIES, "tiny", study)
+    return study.configs
 
 
 def test_a_study_makes_what_is_missing_and_says_how_it_went(tiny_study, trained):
@@ -323,8 +340,9 @@ def test_a_run_in_other_hands_is_passed_over(tiny_study, trained):
 
 
 def test_a_run_that_diverges_keeps_a_record_that_says_so(monkeypatch):
-    grid = (ff(**TINY | {"lr": 1e30, "readout_epochs": 0}), ff(**TINY | {"readout_epochs": 0}))
-    monkeypatch.setitem(STUDIES, "tiny", Study("one of two fails", grid, quick={}))
+    study = Study("tiny", "one of two fails", FF | TINY | {"readout_epochs": 0}, [{"lr": 1e30}, {}])
+    monkeypatch.setitem(STUDIES, "tiny", study)
+    grid = study.configs
     assert run_study("tiny", "full")["done"] == 2, "the study goes on"
     bad, good = (json.loads(records.path_of("tiny", config, 0).read_text()) for config in grid)
     assert "lr=1e+30" in bad["history"]["failure"] and bad["metrics"] == {} and good["metrics"]
@@ -334,16 +352,14 @@ def test_a_run_that_diverges_keeps_a_record_that_says_so(monkeypatch):
 SCRIPT = """
 import torch
 torch.set_num_threads(1)
-from evidence import run, studies
-from evidence.studies.mlp import ff
+from evidence import records, run, studies
+from evidence.studies.mlp import FF
 digits = run.data.load("digits", "cpu")
 run.data.load = lambda *_, **__: digits
 made, make = [], run._make
-run._make = lambda *arguments: made.append(arguments[5].stem) or make(*arguments)
-grid = tuple(ff(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0,
-                      train_images=300, lr=lr / 1000) for lr in range(1, 13))
-studies.STUDIES["many"] = studies.Study("twelve rates", grid, quick={})
-run.run_study("many", "full")
+run._make = lambda *arguments: made.append(records.run_of(arguments[5])) or make(*arguments)
+tiny = FF | dict(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0, train_images=300)
+run.run_study(studies.Study("many", "twelve rates", tiny, [dict(lr=lr / 1000) for lr in range(1, 13)]), "full")
 print(*made)
 """
 
@@ -355,7 +371,7 @@ def test_ten_processes_make_each_run_once():
     assert all(process.returncode == 0 for process in crowd), said
     made = [name for out, _ in said for name in out.split()]
     assert len(made) == len(set(made)) == 12, "each run made, and made once"
-    assert {path.stem for path in (records.folder() / "many").glob("*.json")} == set(made)
+    assert {records.run_of(path) for path in (records.folder() / "many").glob("*.json")} == set(made)
 
 
 def kept(study):
@@ -413,7 +429,7 @@ def test_long_rates_are_the_best_of_those_tried_at_length(kind, dataset, epochs,
         mine = {r["config"]["lr"]: r["metrics"].get("val_ff_pred", r["metrics"].get("val_accuracy", 0))
                 for r in tried if r["config"]["rule"] == rule}
         assert max(mine, key=mine.get) == chosen, rule
-        long, short = (race(rule, dataset, kind.startswith("cnn"), epochs=count, **options) for count in (epochs, epochs - 1))
+        long, short = (race(kind[:3], rule, dataset, epochs=count, **options) for count in (epochs, epochs - 1))
         assert (long["lr"], short["lr"]) == (chosen, RATES[kind, dataset][rule])
     rates = [{r["config"]["lr"] for r in tried if r["config"]["rule"] == rule} for rule in ("mf", "bp")]
     assert rates[0] == rates[1] and len(rates[0]) >= 3, "as many trials for each rule"

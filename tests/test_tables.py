@@ -12,10 +12,11 @@ from sklearn.metrics import roc_auc_score
 
 from evidence import records
 from evidence.run import run
-from evidence.studies.tables import TABLE_RATES, table
+from evidence.studies.tables import NETWORKS, RATES, table
 from fftools import data
 from fftools.blocks import averaged, mlp
 from fftools.data import DataError, Split, tables
+from fftools.data import reviews as reviews_module
 from fftools.fit import fit
 from fftools.readout import accuracy, predict
 from fftools.rules.backprop import Backprop
@@ -126,22 +127,60 @@ def test_ids_spell_the_review_in_order(reviews):
     assert few.features == ("", "the", "end") and few.test.images[0].max() <= 2
 
 
-def test_reading_reviews_is_done_once_and_whole(reviews, monkeypatch):
+@pytest.fixture
+def times_read(monkeypatch):
+    """How often the reviews were read, one entry a time."""
+    times, load_files = [], reviews_module.load_files
+    monkeypatch.setattr(reviews_module, "load_files", lambda *parts, **how: times.append(0) or load_files(*parts, **how))
+    return times
+
+
+def parts_left(home) -> list[Path]:
+    return [path for path in home.rglob("output.pkl.*")]
+
+
+def test_reading_reviews_is_done_once_and_whole(home, reviews, times_read):
     before = data.load("imdb", "cpu")
-    monkeypatch.setattr(tables, "_read", lambda root: pytest.fail("they were read again"))
     assert torch.equal(before.train.images, data.load("imdb", "cpu").train.images)
-    kept, = reviews.glob("tokens*.npz")
-    assert not [path for path in reviews.iterdir() if "part" in path.name]
-    kept.unlink()
-    monkeypatch.setattr(tables, "_read", lambda root: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        data.load("imdb", "cpu")
-    assert not list(reviews.glob("*.npz"))
+    assert len(times_read) == 2, "training and test part, once each"
+    assert len(list(home.rglob("output.pkl"))) == 1 and not parts_left(home)
+    (reviews / "train" / "pos" / "30_9.txt").write_text("great", "utf8")
+    assert len(data.load("imdb", "cpu").validation) == 13 and len(times_read) == 4, "one more review: read anew"
 
 
-def test_reviews_in_a_folder_for_reading_only(reviews, monkeypatch):
-    monkeypatch.setattr(tables.np, "savez", lambda *_, **__: (_ for _ in ()).throw(PermissionError("read-only")))
-    assert len(data.load("imdb", "cpu").train) == 48 and not list(reviews.glob(".*"))
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b""), lambda path: path.write_bytes(path.read_bytes()[:99]),
+                                    lambda path: path.unlink(), lambda path: path.parent.joinpath("metadata.json").unlink()])
+def test_a_damaged_cache_is_made_again(home, reviews, damage, times_read):
+    before = data.load("imdb", "cpu")
+    damage(*home.rglob("output.pkl"))
+    assert torch.equal(before.train.images, data.load("imdb", "cpu").train.images)
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), PermissionError(13, "Permission denied"),
+                                   KeyboardInterrupt()])
+def test_a_cache_that_cannot_be_written_is_gone_and_the_data_are_there(home, reviews, monkeypatch, error):
+    from joblib import numpy_pickle
+
+    def dump(value, file, **options):
+        file.write(b"some of it")
+        raise error
+
+    monkeypatch.setattr(numpy_pickle, "dump", dump)
+    if isinstance(error, KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt):
+            data.load("imdb", "cpu")
+    else:
+        with pytest.warns(Warning, match=error.strerror):
+            assert len(data.load("imdb", "cpu").train) == 48
+    assert not parts_left(home) and not list(home.rglob("output.pkl"))
+    monkeypatch.undo()
+    monkeypatch.setenv("FFTOOLS_DATA_DIR", str(home))
+    assert len(data.load("imdb", "cpu").train) == 48 and len(list(home.rglob("output.pkl"))) == 1, "it goes on"
+
+
+def test_reviews_in_a_folder_for_reading_only(home, reviews, monkeypatch):
+    (home / ".cache").write_text("no folder can be made here")
+    assert len(data.load("imdb", "cpu").train) == 48
 
 
 def test_reviews_that_are_not_there(home, reviews):
@@ -221,6 +260,18 @@ def test_mistakes_in_a_file_are_named(customers, change, message):
         data.load("santander", "cpu")
 
 
+@pytest.mark.parametrize("content", [
+    b"", b"\xff\xfe\x00target", b'target,a\n"0,1\n', b"target\n0\n1\n", b"target,a\n0,1\n1,2\n", b"target,a\n",
+    b"target,a\n0,1\n1,9" + b"9" * 400 + b"\n" * 9, b"target,a\n0,1,2,3\n0,1\n",
+])
+def test_what_is_no_table_is_named(tmp_path, content):
+    (tmp_path / "fish.csv").write_bytes(content)
+    with pytest.raises(DataError, match=r"fish\.csv"):
+        tables.csv(tmp_path / "fish.csv", "target")
+    with pytest.raises(DataError, match="is no table"):
+        tables.csv(tmp_path, "target")
+
+
 def test_any_table_of_several_classes(tmp_path):
     pd.DataFrame(dict(kind=[0, 1, 2] * 20, size=range(60), same=1)).to_csv(tmp_path / "fish.csv", index=False)
     d = tables.csv(tmp_path / "fish.csv", "kind")
@@ -240,8 +291,7 @@ def test_roc_auc_is_scikit_learns():
 
 @pytest.mark.parametrize("rule", ["mf", "bp", "logistic"])
 def test_a_study_runs_on_a_table_and_reports_both_measures(rule, customers):
-    changes = {"strength": 0.1} if rule == "logistic" else {"lr": 3e-3, "epochs": 20, "batch_size": 32}
-    config = table(rule, "santander", **changes)
+    config = table(rule, "santander", 0.1 if rule == "logistic" else 3e-3, epochs=20, batch_size=32)
     found = run("tiny", config, 0, "quick", device="cpu", progress=False)["metrics"]
     way = "ff_pred" if rule == "mf" else "accuracy"
     assert {f"{split}_{way}{kind}" for split in ("val", "test") for kind in ("", "_auc")} <= set(found)
@@ -253,18 +303,18 @@ def test_a_runs_seed_chooses_its_fold(monkeypatch):
     load = data.load
     monkeypatch.setattr(data, "load", lambda *args, **options: seen.append(options) or load(*args, **options))
     for seed in (0, 3):
-        run("tiny", table("logistic", "breast_cancer", strength=1.0), seed, "quick", device="cpu", progress=False)
+        run("tiny", table("logistic", "breast_cancer", 1.0), seed, "quick", device="cpu", progress=False)
     assert seen == [dict(seed=0), dict(seed=3)]
 
 
-@pytest.mark.parametrize("dataset, form", TABLE_RATES)
-def test_the_rates_are_the_best_of_those_tried_on_validation_data(dataset, form, monkeypatch):
+@pytest.mark.parametrize("network", RATES)
+def test_the_rates_are_the_best_of_those_tried_on_validation_data(network, monkeypatch):
     """The same number of trials for each rule, at the same seeds; none of it on test data."""
     monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(Path(__file__).parents[1] / "results"))
     tried = [r for r in records.load("mono-tables-rates", "full")
-             if r["config"]["dataset"] == dataset and r["config"].get("form", {}).get("form") == form]
+             if all(r["config"].get(key) == NETWORKS[network].get(key) for key in ("dataset", "form"))]
     budgets = set()
-    for rule, chosen in TABLE_RATES[dataset, form].items():
+    for rule, chosen in RATES[network].items():
         marks = {}
         for r in tried:
             if r["config"]["rule"] == rule:

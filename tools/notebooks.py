@@ -21,8 +21,11 @@ from pathlib import Path
 
 import nbformat
 
+from fftools import files
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = "fftools", "evidence"
+PROFILES = "quick", "full"
 FALLBACK = "COULD NOT BE HAD"  # in the banner of fftools.data, when a chapter goes on with another dataset
 LIVE = "application/vnd.jupyter.widget-view+json"
 PROGRESS = re.compile(r"\d+%\||\d+it \[")  # a line of a tqdm bar
@@ -55,8 +58,9 @@ def fingerprint(path: Path, root: Path = ROOT) -> str:
     literals = {node.value for name, tree in trees.items() if name.startswith("cell ") for node in ast.walk(tree)
                 if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     for name in sorted(text for text in literals if re.fullmatch(r"[\w-]+", text)):
-        for record in sorted((root / "results" / name).glob("*.json")):
-            digest.update(f"{name}/{record.name}: ".encode() + record.read_bytes())
+        records = {path.stem.rpartition("--")[2]: path for path in (root / "results" / name).glob("*.json")}
+        for run, path in sorted(records.items()):  # whatever readable name stands before the run's own
+            digest.update(f"{name}/{run}: ".encode() + path.read_bytes())
         if (card := root / "networks" / f"{name}.json").exists():  # it holds the sum of the weights
             digest.update(f"network {name}: ".encode() + card.read_bytes())
     return digest.hexdigest()
@@ -138,20 +142,25 @@ def check(root: Path = ROOT) -> int:
 def run(path: Path, profile: str = "quick", root: Path = ROOT) -> None:
     """Execute a notebook in place; it is replaced whole, or not at all.
 
-    Its own `PROFILE = "quick"` stays as it is. Raises ChapterError when a cell fails.
+    Its own `PROFILE = "quick"` stays as it is. Raises ChapterError when a cell fails, ValueError for a profile that
+    does not exist, and for a notebook that has no parameter of this name.
     """
     import papermill
 
+    check_profile(path, profile)
     sources, start = fingerprint(path, root), time.time()
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / path.name
         parameters = {} if profile == "quick" else {"PROFILE": profile}
+        os.environ["FFTOOLS_KEEP_MEASURED"] = "1"  # what a chapter measures becomes a record, as its outputs are kept
         try:
             papermill.execute_notebook(path, result, parameters, kernel_name="python3", language="python",
                                        cwd=path.parent, stderr_file=sys.stderr)  # the chapter's own bars
         except papermill.PapermillExecutionError as error:
             raise ChapterError(f"{path.name}: cell {error.cell_index} failed and the notebook is left as it was.\n\n"
                                f"{error.source}\n\n{error.ename}: {error.evalue}") from None
+        finally:
+            del os.environ["FFTOOLS_KEEP_MEASURED"]
         notebook = nbformat.read(result, 4)
     printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
     tidy(notebook)
@@ -161,6 +170,16 @@ def run(path: Path, profile: str = "quick", root: Path = ROOT) -> None:
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     write(notebook, path)
+
+
+def check_profile(path: Path, profile: str) -> None:
+    """papermill passes on whatever it is given, and only warns of a parameter that a notebook does not have."""
+    if profile not in PROFILES:
+        raise ValueError(f"the profile is one of {', '.join(PROFILES)}; got {profile!r}")
+    cells = [cell.source for cell in nbformat.read(path, 4).cells if "parameters" in tags(cell)]
+    names = re.findall(r"^(\w+) *=", "\n".join(cells), re.MULTILINE)
+    if "PROFILE" not in names:
+        raise ValueError(f"{path.name} has no parameter PROFILE; it has {', '.join(names) or 'none'}")
 
 
 def _device() -> str:
@@ -203,9 +222,7 @@ def _joined(outputs: list) -> list:
 
 
 def write(notebook, path: Path) -> None:
-    part = path.with_name(f".{path.name}.part")
-    nbformat.write(notebook, part)
-    os.replace(part, path)
+    files.write(path, nbformat.writes(notebook) + "\n")
 
 
 # ---- the repository's address -------------------------------------------------------------------------------------
@@ -250,11 +267,13 @@ def set_address(root: Path = ROOT) -> None:
 
 
 def main() -> int:
+    for stream in sys.stdout, sys.stderr:
+        stream.reconfigure(errors="replace")  # a console may not know every character
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     runner = commands.add_parser("run", help="execute chapters in place")
     runner.add_argument("chapter", help="a chapter's name, or all")
-    runner.add_argument("--profile", choices=("quick", "full"), default="quick")
+    runner.add_argument("--profile", choices=PROFILES, default="quick")
     commands.add_parser("check", help="are the stored outputs of the current sources?")
     commands.add_parser("address", help="write pyproject.toml's repository address wherever it stands")
     args = parser.parse_args()
@@ -269,7 +288,7 @@ def main() -> int:
         print(f"== {path.relative_to(ROOT)} ({args.profile})", flush=True)
         try:
             run(path, args.profile)
-        except ChapterError as error:
+        except (ChapterError, ValueError) as error:
             print(error, file=sys.stderr)
             return 1
     return 0

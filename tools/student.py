@@ -146,7 +146,7 @@ def without_answers(copy):
 def build(root: Path = ROOT) -> tuple[Path, Path]:
     """Write every chapter's copies, for students and for nbgrader; returns the two folders."""
     students, source = root / "_build" / "student", root / "_build" / "nbgrader" / "source"
-    for path in sorted((root / "notebooks").glob("*.ipynb")):
+    for path in sorted((root / "notebooks").glob("[0-9]*.ipynb")):
         notebook = nbformat.read(path, 4)
         for copy, target in ((student(notebook, path.name), students / path.name),
                              (for_nbgrader(notebook, path.name), source / path.stem / path.name)):

@@ -1,18 +1,21 @@
-"""One call for every dataset: MNIST, Fashion-MNIST, CIFAR, scikit-learn's digits, and tables and texts."""
+"""One call for every dataset: MNIST, Fashion-MNIST, CIFAR, digits, tables and texts, your own images."""
 
+import os
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from fftools.data import pictures
-from fftools.data.split import DataError, Dataset, Split
+from fftools.data.split import DataError, Dataset, folder
 
 TABLES = ("breast_cancer", "imdb", "santander")
-NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100", *TABLES, "digits")
+NAMES = (*pictures.STATISTICS, *TABLES, "digits")
 
 
 def pick_device(device: str | torch.device = "auto") -> torch.device:
-    """`"auto"` is CUDA where there is one, else Apple's MPS, else the CPU; anything else is taken as it is."""
+    """`"auto"`: CUDA where there is one, else Apple's MPS, else the CPU; anything else is taken as it is."""
     if device != "auto":
         return torch.device(device)
     if torch.cuda.is_available():
@@ -20,42 +23,78 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def load(name: str, device: str | torch.device = "auto", fallback: str | None = None, **options) -> Dataset:
-    """Load a dataset to `device`, downloading it through torchvision if `folder()` does not hold it.
+def load(
+    name: str | os.PathLike, device: str | torch.device = "auto", fallback: str | None = None, **options
+) -> Dataset:
+    """Load a dataset to `device`: one of `NAMES`, or a folder of images, by path or its name in `folder()`.
 
-    MNIST, Fashion-MNIST and CIFAR keep their last 10,000 training images for validation. `"digits"` is
-    scikit-learn's bundled set of 1,797 real handwritten digits (8×8, brought to 28×28), which needs no
-    network. With `fallback="digits"` a dataset that cannot be had is replaced by it under a banner.
-    `options` belong to the data that are no images: see the function of the same name in `fftools.data.tables`.
+    torchvision's datasets are downloaded if `folder()` does not hold them; `folder()`/cifar100/train/…
+    and the like, images in a folder of their own, also count. `"digits"` needs no network. With
+    `fallback="digits"` a dataset that cannot be had is replaced by it under a banner. `options` belong to
+    the kind of data: see `image_folder`, `reviews.imdb`, and the functions of the tables' names in
+    `tables`.
 
-    Raises ValueError for an unknown name, TypeError for an unknown option, DataError when the data are missing or broken.
+    Raises ValueError for an unknown name, TypeError for an unknown option, DataError when the data are
+    missing or broken.
     """
-    if name not in NAMES:
-        raise ValueError(f"unknown dataset {name!r}; expected one of {', '.join(NAMES)}")
+    device = pick_device(device)
     try:
-        return _load(name, **options).to(pick_device(device))
-    except DataError as error:
+        return _load(name, **options).to(device)
+    except (DataError, OSError) as error:  # OSError: a disk, a name or a right
         if fallback is None:
-            raise
+            raise DataError(
+                str(error) if isinstance(error, DataError) else f"{name} cannot be read: {error}"
+            ) from error
         found = load(fallback, device)
-        _banner(name, found, error)
+        _banner(os.fspath(name), found, error)
         return found
 
 
-def _load(name: str, **options) -> Dataset:
+def _load(name: str | os.PathLike, **options) -> Dataset:
     if name in TABLES:
-        from fftools.data import tables
+        from fftools.data import reviews, tables
 
-        return getattr(tables, name)(**options)
-    train, test, held_out = pictures.digits(**options) if name == "digits" else pictures.pictures(name, **options)
-    train = Split(*train)
-    return Dataset(name, train[:-held_out], train[-held_out:], Split(*test))
+        return getattr(reviews if name == "imdb" else tables, name)(**options)
+    if name == "digits":
+        return pictures.digits(**options)
+    torchvisions = name in pictures.STATISTICS
+    if torchvisions and (
+        any((folder() / pictures.subfolder(name)).glob("*")) or not _is_folder(folder() / name)
+    ):
+        return pictures.pictures(name, **options)
+
+    from fftools.data.image_folder import image_folder
+
+    path = folder() / name if torchvisions else _find(name)
+    found = image_folder(path, **options)
+    return replace(found, name=name) if torchvisions else found
 
 
-def _banner(name: str, found: Dataset, error: DataError) -> None:
+def _find(name: str | os.PathLike) -> Path:
+    """The folder that is meant. A path that does not exist is missing data, a bare word an unknown name."""
+    if not isinstance(name, str | os.PathLike) or not os.fspath(name):
+        raise ValueError(
+            f"unknown dataset {name!r}; expected one of {', '.join(NAMES)}, or a folder of images"
+        )
+    path = Path(os.path.expanduser(name))
+    if _is_folder(path):
+        return path.resolve()
+    if _is_folder(inside := folder() / path):
+        return inside
+    if len(path.parts) > 1 or isinstance(name, os.PathLike):
+        raise DataError(f"there is no folder {path}, nor {inside}")
+    raise ValueError(f"unknown dataset {name!r}; expected one of {', '.join(NAMES)}, or a folder of images")
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # unlike Path's, false for what cannot even be a path
+
+
+def _banner(name: str, found: Dataset, error: Exception) -> None:
     line = "!" * 100
     print(
-        f"{line}\n  {name} COULD NOT BE HAD. This page now runs on {found.name!r}: {len(found.train):,} training examples.\n"
+        f"{line}\n  {name} COULD NOT BE HAD. This page now runs on {found.name!r}: "
+        f"{len(found.train):,} training examples.\n"
         f"  Every number below belongs to {found.name!r}, not to {name}. Reason:\n  {error}\n{line}",
         file=sys.stderr,
     )

@@ -1,20 +1,17 @@
-"""Where images come from: torchvision's datasets, their files checked, and scikit-learn's digits, which need no network."""
+"""torchvision's datasets, their files checked, and scikit-learn's digits, which need no network."""
 
-import hashlib
-import os
 import socket
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from filelock import FileLock
-from torch import Tensor
 
-from fftools.data.split import DataError, folder
+from fftools.data.split import DataError, Dataset, Split, folder
 
-# Mean and standard deviation of each channel of the training images, which lie in [0, 1]: the constants in customary use.
+# Mean and standard deviation of each channel of the training images in [0, 1]: the customary constants.
 STATISTICS = {
     "mnist": ([0.1307], [0.3081]),
     "fashion_mnist": ([0.2860], [0.3530]),
@@ -34,54 +31,80 @@ MD5 = {
     "FashionMNIST/raw/t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
 }
 PATIENCE = 10.0  # seconds: a host that does not answer must not hold a notebook for minutes
+HELD_OUT = 10_000  # the last so many training images are for validation
 
 
-def pictures(name: str) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], int]:
-    """Training and test images `(N, C, H, W)`, uint8, with their labels, int64; and how many to hold out for validation.
+def pictures(name: str) -> Dataset:
+    """One of torchvision's datasets `(N, C, H, W)`, the last 10,000 training images held out for validation.
 
-    Downloads what `data.folder()` does not hold. Raises DataError when that fails or a file is broken.
+    Downloads what `folder()` does not hold. Raises DataError when that fails or a file is broken.
     """
     from torchvision import datasets
 
-    kind = {"mnist": datasets.MNIST, "fashion_mnist": datasets.FashionMNIST,
-            "cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
+    kind = {
+        "mnist": datasets.MNIST,
+        "fashion_mnist": datasets.FashionMNIST,
+        "cifar10": datasets.CIFAR10,
+        "cifar100": datasets.CIFAR100,
+    }[name]
     root = folder()
-    mend = f"To mend it, delete {root / subfolder(name)} and run `python -m fftools data {name}` with a network, " \
-           f"or point FFTOOLS_DATA_DIR at a folder that holds {subfolder(name)}."
     try:
-        with _alone(root / f".{name}.lock"), _impatient():
-            _verify(name, root)
-            parts = [kind(root, train=train, download=True) for train in (True, False)]
+        try:
+            train, test = _read(kind, name, root)
+        except Exception:  # nothing there, or half of it: another process may be downloading
+            with _alone(root / f".{name}.lock"), _impatient():
+                train, test = _read(kind, name, root, download=True)
     except Exception as error:  # torchvision raises whatever its sockets, pickles and parsers raise
-        raise DataError(f"{name}: not to be had from {root} nor by download ({error}). {mend}") from error
-    return *(_tensors(part) for part in parts), 10_000
+        raise DataError(
+            f"{name}: not to be had from {root} nor by download ({error}). To mend it, delete "
+            f"{root / subfolder(name)} and run `python -m fftools data {name}` with a network, or point "
+            f"FFTOOLS_DATA_DIR at a folder that holds {subfolder(name)}."
+        ) from error
+    names = tuple(called.split(" - ")[0] for called in train.classes)  # MNIST's are "0 - zero" and so on
+    train, test = _split(train), _split(test)
+    return Dataset(name, train[:-HELD_OUT], train[-HELD_OUT:], test, names=names, source="torchvision")
 
 
 def subfolder(name: str) -> str:
     """Where torchvision keeps a dataset's files."""
-    return {"mnist": "MNIST/raw", "fashion_mnist": "FashionMNIST/raw",
-            "cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}[name]
+    return {
+        "mnist": "MNIST/raw",
+        "fashion_mnist": "FashionMNIST/raw",
+        "cifar10": "cifar-10-batches-py",
+        "cifar100": "cifar-100-python",
+    }[name]
 
 
-def _verify(name: str, root: Path) -> None:
-    """Compare the raw files that are there with their checksums. (CIFAR's are checked by torchvision.)"""
+def _read(kind, name: str, root: Path, download: bool = False) -> list:
+    """Training and test part. Files that are there must have their checksums (torchvision checks CIFAR's)."""
+    from torchvision.datasets.utils import check_integrity
+
     for relative, md5 in MD5.items():
         path = root / relative
-        ours = relative.startswith(subfolder(name)) and path.exists()
-        if ours and hashlib.md5(path.read_bytes()).hexdigest() != md5:
+        if relative.startswith(subfolder(name)) and path.exists() and not check_integrity(path, md5):
             raise OSError(f"{path} is truncated or corrupt: its checksum is not {md5}")
+    return [kind(root, train=train, download=download) for train in (True, False)]
 
 
-def _tensors(part) -> tuple[Tensor, Tensor]:
+def _split(part) -> Split:
     images = torch.as_tensor(np.asarray(part.data))
     images = images.unsqueeze(1) if images.dim() == 3 else images.permute(0, 3, 1, 2)
-    return images.contiguous(), torch.as_tensor(part.targets, dtype=torch.int64)
+    return Split(images.contiguous(), torch.as_tensor(part.targets, dtype=torch.int64))
 
 
+@contextmanager
 def _alone(lock: Path):
-    """One process at a time, so that no other reads half of a download. A folder that cannot be written is only read."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(lock) if os.access(lock.parent, os.W_OK) else nullcontext()
+    """One process at a time downloads; where no lock can be had, on another user's disk, no one waits."""
+    held = FileLock(lock, mode=0o666)  # others may take it, too
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        held.acquire()
+    except (OSError, NotImplementedError):
+        pass
+    try:
+        yield
+    finally:
+        held.release()
 
 
 @contextmanager
@@ -95,14 +118,14 @@ def _impatient():
         socket.setdefaulttimeout(before)
 
 
-def digits() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], int]:
-    """The same of the 1,797 bundled digits, each 8×8, brought to 20×20 and framed to 28×28, as MNIST's are."""
+def digits() -> Dataset:
+    """scikit-learn's 1,797 digits of 8×8 pixels, brought to 20×20 and framed to 28×28, as MNIST's are."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
     images = torch.as_tensor(bunch.images, dtype=torch.float32).unsqueeze(1) / 16
     images = F.pad(F.interpolate(images, size=(20, 20), mode="bilinear", antialias=True), [4] * 4)
-    images, labels = (images * 255).round().to(torch.uint8), torch.as_tensor(bunch.target)
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
-    images, labels = images[order], labels[order]
-    return (images[:1497], labels[:1497]), (images[1497:], labels[1497:]), 200
+    whole = Split((images * 255).round().to(torch.uint8), torch.as_tensor(bunch.target))
+    whole = whole[torch.randperm(len(whole), generator=torch.Generator().manual_seed(0))]
+    names = tuple(map(str, bunch.target_names))
+    return Dataset("digits", whole[:1297], whole[1297:1497], whole[1497:], names=names, source="scikit-learn")

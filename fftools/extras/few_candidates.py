@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from fftools.readout import Scores
+from fftools.learner import Scores
 from fftools.rules.forward_forward import ForwardForward
 
 
@@ -29,6 +29,5 @@ def goodness(learner: ForwardForward, images: Tensor, candidates: int, propose: 
     found = torch.full_like(logits, -torch.inf)
     found[alone, labels[alone, 0]] = torch.inf
     for column, ask in zip(labels.T, (asked & ~alone[:, None]).T):
-        if ask.any():
-            found[ask, column[ask]] = learner.judge(images[ask], column[ask])
+        found[ask, column[ask]] = learner.judge(images[ask], column[ask])
     return found

@@ -16,13 +16,10 @@ def train_layers(learner: ForwardForward, positive: Tensor, negative: Tensor, op
 
     A step's gradient is that of all N pairs; on a CPU it is added up over `CHUNK` pairs at a time.
     The optimizers, one per block, are the caller's, since the article keeps their state from batch to batch.
-    Returns the losses, one list of `steps` numbers per block. Raises ValueError when the optimizers do not match the
-    blocks or the learner asks for peer normalisation.
+    Returns the losses, one list of `steps` numbers per block. Raises ValueError when the optimizers do not match the blocks.
     """
     if len(optimizers) != len(learner.blocks):
         raise ValueError(f"need one optimizer per block, {len(learner.blocks)}; got {len(optimizers)}")
-    if learner.peer:
-        raise ValueError(f"peer normalisation needs mini-batches, here the batch comes in parts; got peer={learner.peer}")
     precision, history = resolve_precision(precision, positive.device), []
     chunk = CHUNK if positive.device.type == "cpu" else len(positive)
     for number, (block, optimizer) in enumerate(zip(learner.blocks, optimizers), 1):
@@ -43,6 +40,6 @@ def train_layers(learner: ForwardForward, positive: Tensor, negative: Tensor, op
 
 def _backward(learner, block, pair, weight, precision) -> Tensor:
     with precision_context(precision, pair.device):
-        loss = learner.block_loss(*learner.excess(block(pair)).chunk(2)) * weight
+        loss = learner.block_loss(block(pair), len(pair) // 2) * weight
     loss.backward()
     return loss.detach()

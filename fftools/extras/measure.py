@@ -14,8 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fftools.fast.memory import keep_freed_memory
 from fftools.fast.precision import resolve_precision
-from fftools.fast.step import Step, make_optimizer
-from fftools.learner import Learner
+from fftools.fast.step import make_optimizer
+from fftools.fit import training_step
+from fftools.learner import Learner, materialise
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # else PyTorch's profiler tells on stderr when it starts and stops
 WARM_UP = 3  # runs before anything is measured: libraries set themselves up, the optimizer makes its state
@@ -49,16 +50,14 @@ def training(learner: Learner, images: Tensor, labels: Tensor, *, lr: float = 1e
     The learner is trained by it. Raises ValueError for `repeats` below 1.
     """
     device = images.device
-    with torch.no_grad():
-        for _ in learner.to(device).train().local_losses(images[:2], labels[:2]):
-            pass  # lazy layers see their input
-    tuned = make_optimizer(optimizer, learner, lr, device)
-    step = Step(learner, tuned, resolve_precision(precision, device), device)
-    one = lambda: step.eager(images, labels)
+    materialise(learner.to(device).train(), images, labels)
+    tuned = make_optimizer(optimizer, learner.trained(), lr, device)
+    one = lambda: training_step(learner, tuned, resolve_precision(precision, device), images, labels)
     seconds = timed(one, device, repeats)
     state = [x for kept in tuned.state.values() for x in kept.values() if isinstance(x, Tensor)]
     resting = sum(x.nbytes for x in [*learner.parameters(), *learner.buffers(), *state])
-    return Costs(parameters(learner), operations(one), seconds, resting, tuple(resting + used for used in memory(one, device)))
+    running = tuple(resting + used for used in memory(one, device))
+    return Costs(sum(x.numel() for x in learner.trained()), operations(one), seconds, resting, running)
 
 
 def parameters(*modules: nn.Module) -> int:

@@ -1,91 +1,98 @@
-"""Convolution and pooling, the same functions as PyTorch's, made faster on a CPU."""
+"""`nn.Conv2d`, made faster on a CPU where filters are wide; on CUDA and MPS it is PyTorch's own."""
 
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-SMALL = 8 * 8 * 3 * 3  # places of a map times places of a filter, up to which `Convolution` multiplies matrices
+from fftools.fast import fourier
+
+# What one multiplication takes, forward and both gradients, in picoseconds of one thread: in PyTorch's convolution, in the
+# products over channels of Fourier space, and in its transforms. Fitted to the 29 shapes of `benchmarks/convolution.py` on a
+# Zen 4 core (AVX-512 bf16, PyTorch 2.15), which prints what each way takes and where these numbers choose the slower one.
+COST = {torch.bfloat16: (29, 55, 56), torch.float32: (57, 115, 89)}
+
+_path = None
+
+
+def path() -> str:
+    """"fourier" where wide convolutions may go through Fourier space, "direct" where none does.
+
+    Processors with matrix units (AMX) convolve directly: the costs above were not measured there.
+    """
+    return _path or ("direct" if torch.cpu.get_capabilities().get("amx_tile") else "fourier")
+
+
+def take(chosen: str | None) -> None:
+    """Choose the path of all convolutions of this process; None gives the choice back. Raises ValueError for no path."""
+    global _path
+    if chosen not in (None, "fourier", "direct"):
+        raise ValueError(f'a path is "fourier", "direct" or None; got {chosen!r}')
+    _path = chosen
+
+
+@contextmanager
+def given_back() -> Iterator[None]:
+    """Gives the choice back as it was: a resumed run takes its own path, whatever machine it goes on on."""
+    before = _path
+    try:
+        yield
+    finally:
+        take(before)
 
 
 class Convolution(nn.Conv2d):
-    """PyTorch's convolution. In bf16 on a CPU, small maps go through matrix products.
+    """`nn.Conv2d` with square kernels and zero padding, which goes through Fourier space where that is cheaper.
 
-    oneDNN takes several times as long there, above all for the gradient of the weights (seen with PyTorch 2.15).
+    `(N, C, H, W)` to `(N, O, H', W')`; results and state dict are those of `nn.Conv2d`, to rounding. Between two layers that
+    go through Fourier space, maps lie in memory as `(H, W, N, C)`; filters that lie channels-last give channels-last maps.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        (kernel, _), (stride, _) = self.kernel_size, self.stride
-        small = x[0, 0].numel() // stride**2 * kernel**2 <= SMALL
-        if not (small and x.device.type == "cpu" and torch.is_autocast_enabled("cpu")):
-            return super().forward(x)
-        x, weight, bias = (each.to(torch.get_autocast_dtype("cpu")) for each in (x, self.weight, self.bias))
-        return _Product.apply(x, weight, self.stride, self.padding) + bias.view(-1, 1, 1)
+        if x.dim() != 4 or x.shape[1] != self.in_channels:
+            return super().forward(x)  # which takes three axes, and says what is wrong with others
+        low = x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+        dtype = torch.get_autocast_dtype("cpu") if low else x.dtype
+        if not self._through_fourier_space(x.shape, dtype):
+            return self._laid_out_for_the_next(x) if self._leads_there(x.shape, dtype) else super().forward(x)
+        maps = fourier.convolve(x.to(dtype), self.weight.to(dtype), self.padding[0])
+        maps = maps if self.bias is None else maps + self.bias.to(dtype).view(-1, 1, 1)
+        return maps.contiguous(memory_format=torch.channels_last) if self._channels_last() else maps
+
+    def _through_fourier_space(self, shape: torch.Size, dtype: torch.dtype) -> bool:
+        """Whether maps `(N, C, H, W)` do so."""
+        kernel, padding = self.kernel_size[0], self.padding[0]
+        plain = (self.weight.device.type == "cpu" and self.kernel_size == (kernel, kernel)
+                 and self.stride == self.dilation == (1, 1) and self.padding == (padding, padding)
+                 and self.groups == 1 and self.padding_mode == "zeros")
+        return plain and path() == "fourier" and cheaper(shape, self.out_channels, kernel, padding, dtype)
+
+    def _leads_there(self, shape: torch.Size, dtype: torch.dtype) -> bool:
+        """Whether a layer like this one would go through Fourier space if it stood on this one."""
+        if self._channels_last():
+            return False
+        high, wide = (size + 2 * self.padding[0] - self.kernel_size[0] + 1 for size in shape[2:])
+        return self._through_fourier_space(torch.Size([shape[0], self.out_channels, high, wide]), dtype)
+
+    def _laid_out_for_the_next(self, x: Tensor) -> Tensor:
+        maps = super().forward(x.clone(memory_format=torch.channels_last))  # from there the way is short
+        return maps.permute(2, 3, 0, 1).contiguous().permute(2, 3, 0, 1)
+
+    def _channels_last(self) -> bool:
+        return self.weight.stride(1) == 1 != self.weight.stride(3)
 
 
-class _Product(torch.autograd.Function):
-    """A convolution as one matrix product, and the gradient of its weights as another."""
-
-    @staticmethod
-    def forward(ctx, x, weight, stride, padding):
-        seen = _windows(x, weight.shape[2], stride, padding)
-        ctx.save_for_backward(seen, weight)
-        ctx.options = x.shape, stride, padding
-        return (seen @ weight.permute(0, 2, 3, 1).flatten(1).T).permute(0, 3, 1, 2)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        (seen, weight), (shape, *options) = ctx.saved_tensors, ctx.options
-        filters, channels, kernel, _ = weight.shape
-        product = gradient.permute(0, 2, 3, 1).flatten(0, 2).T @ seen.flatten(0, 2)
-        below = torch.nn.grad.conv2d_input(shape, weight, gradient, *options) if ctx.needs_input_grad[0] else None
-        return below, product.view(filters, kernel, kernel, channels).permute(0, 3, 1, 2), None, None
-
-
-def _windows(x: Tensor, kernel: int, stride: tuple[int, int], padding: tuple[int, int]) -> Tensor:
-    """What a filter sees at each place: `(N, H', W', kernel² · C)`."""
-    rows, columns = padding
-    x = F.pad(x.permute(0, 2, 3, 1), (0, 0, columns, columns, rows, rows))
-    return x.unfold(1, kernel, stride[0]).unfold(2, kernel, stride[1]).permute(0, 1, 2, 4, 5, 3).flatten(3)
-
-
-class AveragedReLU(nn.AvgPool2d):
-    """ReLU, then average pooling over 2×2 places, whose gradient is made in one go: a CPU takes half the time for it."""
-
-    def __init__(self):
-        super().__init__(2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return _Averaged.apply(x)
-
-
-class _Averaged(torch.autograd.Function):
-    """Its gradient is laid out as `(N, H, W, C)` in memory, as the maps are."""
-
-    @staticmethod
-    def forward(ctx, x):
-        x = x.relu()
-        ctx.save_for_backward(x)
-        return F.avg_pool2d(x, 2)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        (x,), (rows, columns) = ctx.saved_tensors, gradient.shape[2:]
-        left = x.shape[3] - 2 * columns, x.shape[2] - 2 * rows  # the last column and row of a map with odd edges: not seen
-        x = x.permute(0, 2, 3, 1)[:, :2 * rows, :2 * columns].unflatten(2, (columns, 2)).unflatten(1, (rows, 2))
-        each = (gradient.permute(0, 2, 3, 1).contiguous() / 4)[:, :, None, :, None]
-        below = torch.ops.aten.threshold_backward(each.expand_as(x), x, 0).flatten(3, 4).flatten(1, 2)
-        return (F.pad(below, (0, 0, 0, left[0], 0, left[1])) if any(left) else below).permute(0, 3, 1, 2)
-
-
-def _max_pooling() -> nn.Module:
-    """2×2 pooling that lays its maps' gradient out as `(N, H, W, C)` in memory: a CPU pools back several times faster so."""
-    pool = nn.MaxPool2d(2)
-    pool.register_forward_hook(_hook_gradient)  # a named function can be pickled
-    return pool
-
-
-def _hook_gradient(pool: nn.Module, inputs: tuple[Tensor, ...], maps: Tensor) -> None:
-    if maps.requires_grad:
-        maps.register_hook(partial(torch.Tensor.contiguous, memory_format=torch.channels_last))
+def cheaper(shape: torch.Size, filters: int, kernel: int, padding: int, dtype: torch.dtype) -> bool:
+    """Whether Fourier space is the cheaper way to convolve maps `(N, C, H, W)` with `(filters, C, kernel, kernel)`."""
+    samples, channels, height, width = shape
+    high, wide = (size + 2 * padding - kernel + 1 for size in (height, width))
+    if dtype not in COST or min(high, wide) < 1 or min(height, width) + padding < 3:
+        return False
+    rows, planes = 2 * (height // 2 + 1), fourier.planes(height, width, padding)
+    transforms = (samples * channels * width * (rows * height + 2 * planes)
+                  + channels * filters * kernel * (rows * kernel + 2 * planes)
+                  + samples * filters * wide * (rows * high + 2 * planes))
+    products, plain = planes * samples * channels * filters, samples * channels * filters * kernel**2 * high * wide
+    direct, product, transform = COST[dtype]
+    return product * products + transform * transforms < direct * plain

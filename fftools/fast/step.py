@@ -1,25 +1,24 @@
-"""One training step of any learner, and what makes it fast: fused optimizers and, on a GPU, a CUDA graph."""
+"""What makes a training step fast: fused optimizers and, on a GPU, a CUDA graph."""
+
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
-
-from fftools.fast.precision import precision_context
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 CAPTURE_AFTER = 3  # eager steps before a CUDA graph is captured: libraries set themselves up in them
 
 
-class Step:
-    """One training step; on CUDA it is captured once and replayed, since launching it costs more than running it."""
+class Captured:
+    """A step; on CUDA it is captured once and replayed, since launching it costs more than running it."""
 
-    def __init__(self, learner, optimizer, precision, device):
-        self.learner, self.optimizer, self.precision, self.device = learner, optimizer, precision, device
-        self.count, self.graph = 0, None
+    def __init__(self, step: Callable[[Tensor, Tensor], Tensor], device: torch.device):
+        self.step, self.device, self.count, self.graph = step, device, 0, None
 
     def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
-        """The step's losses, detached, `(blocks,)` float32."""
+        """What the step gives."""
         if self.device.type != "cuda":
-            return self.eager(images, labels)
+            return self.step(images, labels)
         self.count += 1
         if self.count <= CAPTURE_AFTER:
             return self._aside(images, labels)
@@ -28,42 +27,28 @@ class Step:
         self.images.copy_(images)
         self.labels.copy_(labels)
         self.graph.replay()
-        return self.losses.clone()
-
-    def eager(self, images: Tensor, labels: Tensor) -> Tensor:
-        losses, found = self.learner.local_losses(images, labels), []
-        while True:
-            with precision_context(self.precision, self.device):
-                loss = next(losses, None)
-            if loss is None:
-                break
-            loss.backward()
-            found.append(loss.detach().float())
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        return torch.stack(found)
+        return self.found.clone()
 
     def _aside(self, images, labels):
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
-            losses = self.eager(images, labels)
+            found = self.step(images, labels)
         torch.cuda.current_stream().wait_stream(stream)
-        return losses
+        return found
 
     def _capture(self, images, labels):
         self.images, self.labels = images.clone(), labels.clone()
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
-            self.losses = self.eager(self.images, self.labels)
+            self.found = self.step(self.images, self.labels)
 
 
-def make_optimizer(name: str, learner: nn.Module, lr: float, device: torch.device) -> torch.optim.Optimizer:
-    """The optimizer `name`, "adam" or "sgd", of all parameters that are trained; fused where PyTorch can."""
+def make_optimizer(name: str, parameters: Iterable[nn.Parameter], lr: float, device: torch.device) -> torch.optim.Optimizer:
+    """The optimizer `name`, "adam" or "sgd" (momentum 0.9), of these parameters; fused where PyTorch can."""
     cuda = device.type == "cuda"
     rate = torch.tensor(lr, device=device) if cuda else lr  # a captured graph reads the rate from the device
     options = dict(capturable=cuda) if name == "adam" else dict(momentum=0.9)
-    parameters = [p for p in learner.parameters() if p.requires_grad]
     return OPTIMIZERS[name](parameters, lr=rate, fused=device.type != "mps", **options)
 
 
@@ -74,3 +59,18 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
             group["lr"].fill_(lr)
         else:
             group["lr"] = lr
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
+    """`load_state_dict` for the state alone: rate and options stay as they are, since they belong to this device.
+
+    A file from a CPU may go on where a graph is captured, which needs the rate on the device and a `capturable` optimizer.
+    Raises ValueError when the state is of other parameters.
+    """
+    own = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
+    if len(own) != len(state["param_groups"]):
+        raise ValueError(f"the optimizer has {len(own)} groups of parameters; got {len(state['param_groups'])}")
+    groups = [group | options for group, options in zip(state["param_groups"], own)]
+    optimizer.load_state_dict(state | {"param_groups": groups})
+    for group, options in zip(optimizer.param_groups, own):
+        group |= options  # the very tensor that holds the rate

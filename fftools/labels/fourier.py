@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from fftools.inputs import as_images
 from fftools.labels.scheme import Overlay
 
 
@@ -27,7 +28,6 @@ class Fourier(Overlay):
         if set not in (1, 2):
             raise ValueError(f"there are sets 1 and 2; got set={set}")
         self.set, self.colours = set, colours
-        self._kept: dict[tuple, Tensor] = {}  # waves by image size and device: made once, not once a step
 
     def modes(self, height: int, width: int) -> list[tuple[int, int, int]]:
         """Each class's mode (with `colours` that of seven): cycles per image downward, to the right, phase in quarter turns.
@@ -47,29 +47,41 @@ class Fourier(Overlay):
             raise ValueError(f"images of {height}×{width} pixels have no room for {count} waves of set {self.set}")
         return found[:count]
 
-    def waves(self, height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
+    def waves(self, height: int, width: int) -> Tensor:
         """The waves in [0, 1], float32 `(classes, 1, H, W)`, with `colours` `(classes, 3, H, W)`.
 
-        One finite mode each of an empty 2-D Fourier space.
+        They are made once for each size, and lie where the scheme does. Raises ValueError as `modes` does.
         """
-        key = (height, width, str(device))
-        if key not in self._kept:
-            modes = self.modes(height, width)
-            space = torch.zeros(len(modes), 1, height, width, dtype=torch.complex128)
-            for number, (down, right, phase) in enumerate(modes):
-                space[number, 0, down, right] = height * width * (-1j) ** phase
-            waves = torch.fft.ifft2(space).real
-            if self.colours:
-                waves = (waves[:, None] * torch.tensor(self.MIXES)[None, :, :, None, None]).flatten(0, 1)[: self.classes]
-            self._kept[key] = ((1 + waves) / 2).clamp(0, 1).float().to(device)  # rounding may lead out of it
-        return self._kept[key]
+        name = f"waves_{height}x{width}"
+        if name not in self._buffers:
+            self.register_buffer(name, self._drawn(height, width).to(self.weight.device), persistent=False)
+        return self._buffers[name]
+
+    def _drawn(self, height: int, width: int) -> Tensor:
+        """The waves, one finite mode each of an empty 2-D Fourier space."""
+        modes = self.modes(height, width)
+        space = torch.zeros(len(modes), 1, height, width, dtype=torch.complex128)
+        for number, (down, right, phase) in enumerate(modes):
+            space[number, 0, down, right] = height * width * (-1j) ** phase
+        waves = torch.fft.ifft2(space).real
+        if self.colours:
+            waves = (waves[:, None] * torch.tensor(self.MIXES)[None, :, :, None, None]).flatten(0, 1)[: self.classes]
+        return ((1 + waves) / 2).clamp(0, 1).float()  # rounding may lead out of it
 
     def overlay(self, images: Tensor, labels: Tensor) -> Tensor:
         """See `Overlay`. Raises ValueError for coloured waves on images that have no three channels."""
-        if self.colours and images.shape[1] != len(self.MIXES[0]):
-            raise ValueError(f"coloured waves need images of 3 channels; got {tuple(images.shape)}")
-        return self.waves(*images.shape[2:], images.device)[labels]
+        return self._waves_for(images)[labels]
 
     def neutral(self, images: Tensor) -> Tensor:
         """See `LabelScheme`: the mean of all waves takes the place of one."""
-        return self._superpose(images, self.waves(*images.shape[2:], images.device).mean(0, keepdim=True))
+        images = as_images(images)
+        return self.superpose(images, self._waves_for(images).mean(0, keepdim=True))
+
+    def _waves_for(self, images: Tensor) -> Tensor:
+        if images.dim() != 4 or self.colours and images.shape[1] != len(self.MIXES[0]):
+            raise ValueError(f"{'coloured ' * self.colours}waves need images (N, {'3' if self.colours else 'C'}, H, W); "
+                             f"got {tuple(images.shape)}")
+        return self.waves(*images.shape[2:]).to(images.device)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, set={self.set}, colours={self.colours}"

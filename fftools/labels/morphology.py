@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fftools.inputs import as_images
 from fftools.labels.scheme import Overlay, stretch
 
 OPERATIONS = ("dilation", "erosion", "opening", "closing", "gradient")
@@ -23,6 +24,11 @@ TILE = ("#oo#ooo.",
 def grain(height: int, width: int) -> Tensor:
     """`TILE` over and over, float `(height, width)` in [0, 1]: something to be changed wherever an image is even."""
     tile = torch.tensor([[".o#".index(mark) / 2 for mark in row] for row in TILE])
+    return over_and_over(tile, height, width)
+
+
+def over_and_over(tile: Tensor, height: int, width: int) -> Tensor:
+    """A tile `(h, w)` laid side by side until it covers `(height, width)`."""
     return tile.repeat(height // len(tile) + 1, width // len(tile) + 1)[:height, :width]
 
 
@@ -84,26 +90,25 @@ class Morphology(Overlay):
 
     def __init__(self, classes: int = 10, strength: float = 0.35):
         super().__init__(classes, strength)
-        known = len(OPERATIONS) * len(structuring_elements())
-        if classes > known:
+        elements = structuring_elements()
+        if classes > (known := len(OPERATIONS) * len(elements)):
             raise ValueError(f"there are {known} morphology labels; got {classes} classes")
-        self._kept: dict[tuple, tuple[Tensor, Tensor]] = {}  # by image size and device
+        self.register_buffer("elements", elements[torch.arange(classes) % len(elements)], persistent=False)
+        self.register_buffer("tile", grain(len(TILE), len(TILE[0])), persistent=False)
 
     def overlay(self, images: Tensor, labels: Tensor) -> Tensor:
         """See `Overlay`."""
-        grainy, elements = self._grainy(images)
-        return stretch(transform(grainy, labels % len(OPERATIONS), elements[labels]))
+        elements = self.elements.to(images.device)[labels]
+        return stretch(transform(self._grainy(images), labels % len(OPERATIONS), elements))
 
     def neutral(self, images: Tensor) -> Tensor:
         """See `LabelScheme`: what is laid over the image has not been changed in any way."""
-        return self._superpose(images, stretch(self._grainy(images)[0]))
+        images = as_images(images)
+        return self.superpose(images, stretch(self._grainy(images)))
 
-    def _grainy(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The images mixed with the grain, and each class's structuring element on their device."""
-        key = (*images.shape[2:], images.device)
-        if key not in self._kept:
-            elements = structuring_elements()
-            each = elements[torch.arange(self.classes) % len(elements)]
-            self._kept[key] = grain(*images.shape[2:]).to(images.device), each.to(images.device)
-        marks, each = self._kept[key]
-        return torch.lerp(images, marks.to(images.dtype).expand_as(images), 0.75), each
+    def _grainy(self, images: Tensor) -> Tensor:
+        """The images mixed with the grain."""
+        if images.dim() != 4:
+            raise ValueError(f"only images (N, C, H, W) have forms to be changed; got {tuple(images.shape)}")
+        marks = over_and_over(self.tile.to(images.device, images.dtype), *images.shape[2:])
+        return torch.lerp(images, marks.expand_as(images), 0.75)

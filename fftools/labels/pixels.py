@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from fftools.inputs import as_images
 from fftools.labels.scheme import LabelScheme
 
 
@@ -14,19 +15,26 @@ class Pixels(LabelScheme):
     """
 
     def __init__(self, classes: int = 10, on: float = 1.0):
-        self.classes, self.on = classes, on
+        super().__init__(classes)
+        self.on = on
 
     def embed(self, images: Tensor, labels: Tensor) -> Tensor:
-        """See `LabelScheme`."""
+        """See `LabelScheme`. Raises ValueError when an image has fewer numbers than there are classes."""
+        images = self.enter(images, labels)
         return self._write(images, F.one_hot(labels, self.classes).to(images.dtype))
 
     def neutral(self, images: Tensor) -> Tensor:
         """See `LabelScheme`."""
+        images = as_images(images)
         return self._write(images, images.new_full((len(images), self.classes), 1 / self.classes))
 
     def _write(self, images: Tensor, weights: Tensor) -> Tensor:
-        if images[0].numel() < self.classes or images.dim() < 2:
-            raise ValueError(f"images of shape {tuple(images.shape)} have no room for {self.classes} label pixels")
+        if not images.is_floating_point() or images.shape[1:].numel() < self.classes:
+            raise ValueError(f"{str(images.dtype)[6:]} images of shape {tuple(images.shape)} have no room for "
+                             f"{self.classes} label pixels")
         out = images.flatten(1).clone()
         out[:, : self.classes] = weights * self.on
         return out.view_as(images)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, on={self.on}"

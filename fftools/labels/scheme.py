@@ -5,16 +5,24 @@ A label scheme turns images and labels into FF's three kinds of input:
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from fftools.inputs import as_images, check_labels
 
 
-class LabelScheme:
-    """A label written into the image: what is positive and what negative follows from `embed` alone."""
+class LabelScheme(nn.Module):
+    """A label written into the image: what is positive and what negative follows from `embed` alone.
 
-    classes: int
+    `images` are uint8, or float in [0, 1], `(N, C, H, W)`; `labels` are int64 `(N,)`, between 0 and `classes` − 1; others raise
+    ValueError. What a scheme keeps on a device are buffers that no state dict holds: a learner takes them along.
+    """
+
+    def __init__(self, classes: int):
+        super().__init__()
+        self.classes = classes
 
     def embed(self, images: Tensor, labels: Tensor) -> Tensor:
-        """A copy of float images `(N, C, H, W)` in [0, 1] that carries labels int64 `(N,)`."""
+        """A copy of the images, float in [0, 1], that carries the labels."""
         raise NotImplementedError
 
     def neutral(self, images: Tensor) -> Tensor:
@@ -31,31 +39,41 @@ class LabelScheme:
             return self.embed(images, random_wrong(labels, self.classes))
         return self.embed(images, hard_wrong(logits, labels))
 
+    def enter(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The images as floats. Raises ValueError for others, and for labels out of range if they are at hand, on a CPU."""
+        images = as_images(images)
+        check_labels(labels, images, self.classes, values=images.device.type == "cpu")
+        return images
+
+    def extra_repr(self) -> str:
+        return f"classes={self.classes}"
+
 
 class Overlay(LabelScheme):
     """A label laid over the whole image, so that every place of it tells the label (FF-CNN, Section 2.1).
 
     With K the `strength`, an image becomes (1 − K)·image + K·overlay, stretched to [0, 1] image by image.
+    Raises ValueError for fewer than two classes, and for a strength that is not between 0 and 1.
     """
 
     def __init__(self, classes: int, strength: float):
+        super().__init__(classes)
         if classes < 2:
             raise ValueError(f"need at least 2 classes; got classes={classes}")
-        self.classes = classes
-        self._weight: dict[torch.device, Tensor] = {torch.device("cpu"): torch.zeros((), dtype=torch.float64)}
+        self.register_buffer("weight", torch.zeros(()), persistent=False)
         self.strength = strength
 
     @property
     def strength(self) -> float:
         """K. It may be changed at any time, also under a captured graph, which reads it from the device."""
-        return self._weight[torch.device("cpu")].item()
+        return self._strength
 
     @strength.setter
     def strength(self, value: float) -> None:
         if not 0 < value < 1:
             raise ValueError(f"need 0 < strength < 1; got strength={value}")
-        for weight in self._weight.values():
-            weight.fill_(value)
+        self._strength = value
+        self.weight.fill_(value)
 
     def overlay(self, images: Tensor, labels: Tensor) -> Tensor:
         """What is laid over each image, in [0, 1]; of the images' shape, or with one channel for all."""
@@ -63,13 +81,16 @@ class Overlay(LabelScheme):
 
     def embed(self, images: Tensor, labels: Tensor) -> Tensor:
         """See `LabelScheme`."""
-        return self._superpose(images, self.overlay(images, labels))
+        images = self.enter(images, labels)
+        return self.superpose(images, self.overlay(images, labels))
 
-    def _superpose(self, images: Tensor, overlay: Tensor) -> Tensor:
-        if images.device not in self._weight:
-            self._weight[images.device] = self._weight[torch.device("cpu")].to(images.device)
-        weight = self._weight[images.device].to(images.dtype)
+    def superpose(self, images: Tensor, overlay: Tensor) -> Tensor:
+        """The overlay, float in [0, 1], of the images' shape or one that expands to it, laid over float images."""
+        weight = self.weight.to(images.device, images.dtype)
         return stretch(torch.lerp(images, overlay.to(images.dtype).expand_as(images), weight))
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, strength={self.strength}"
 
 
 def random_wrong(labels: Tensor, classes: int) -> Tensor:
@@ -78,7 +99,7 @@ def random_wrong(labels: Tensor, classes: int) -> Tensor:
 
 
 def hard_wrong(logits: Tensor, labels: Tensor) -> Tensor:
-    """For each label, a wrong class drawn from softmax(`logits`) `(N, classes)` (Hinton's own code).
+    """For each label, a wrong class drawn from softmax(`logits`) `(N, classes)` (Hinton's own code). int64 `(N,)`.
 
     Drawn with the Gumbel-max trick, which needs no host synchronisation, unlike `torch.multinomial`.
     """
@@ -87,6 +108,6 @@ def hard_wrong(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def stretch(images: Tensor) -> Tensor:
-    """Each image `(C, H, W)` shifted and scaled to fill [0, 1]; one without any contrast becomes 0."""
+    """Each image `(C, H, W)` of a batch shifted and scaled to fill [0, 1]; one without any contrast becomes 0."""
     low, high = (extreme.view(-1, 1, 1, 1) for extreme in images.flatten(1).aminmax(dim=1))
     return (images - low) / (high - low).clamp_min(torch.finfo(images.dtype).tiny)

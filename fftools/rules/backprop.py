@@ -7,12 +7,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint_sequential
 
+from fftools.inputs import for_blocks, for_linear
 from fftools.learner import Learner
 
 
 class Backprop(Learner):
     """Blocks, a linear head on the last one's output, softmax cross-entropy; one loss, one graph for all blocks.
 
+    blocks     from `fftools.blocks`
+    classes    outputs of the head, which has a bias or none
     segments   None keeps every activation for the backward pass; a number cuts the stack into so many segments, keeps what
                enters each, and computes the rest again when it is needed: the same gradients in less memory and more time
                (activation checkpointing, Chen et al. 2016)
@@ -24,7 +27,8 @@ class Backprop(Learner):
         super().__init__()
         if segments is not None and not 1 <= segments <= len(blocks):
             raise ValueError(f"segments must be between 1 and the number of blocks, {len(blocks)}, or None; got {segments}")
-        self.blocks, self.segments, self.head = blocks, segments, nn.LazyLinear(classes, bias=bias)
+        self.blocks, self.classes, self.segments = blocks, classes, segments
+        self.head = nn.LazyLinear(classes, bias=bias)
 
     def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
         """See `Learner`: here there is one loss only."""
@@ -35,5 +39,6 @@ class Backprop(Learner):
         if self.segments is None or not torch.is_grad_enabled():
             last = self.activations(images)[-1]
         else:
-            last = checkpoint_sequential(nn.Sequential(*self.blocks), self.segments, images, use_reentrant=False)
-        return self.head(last.flatten(1))
+            x = for_blocks(images, self.blocks)
+            last = checkpoint_sequential(nn.Sequential(*self.blocks), self.segments, x, use_reentrant=False)
+        return for_linear(last.flatten(1), self.head)

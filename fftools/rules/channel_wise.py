@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fftools.blocks import layer_norm
-from fftools.learner import Learner
+from fftools.learner import Learner, Scores, of_each_block
 
 
 class ChannelWise(Learner):
@@ -51,3 +51,10 @@ class ChannelWise(Learner):
     def scores(self, images: Tensor) -> Tensor:
         """The blocks' goodness added up, `(N, classes)` float32."""
         return sum(self.goodness(images))
+
+    def answers(self) -> dict[str, Scores]:
+        """See `Learner`: all blocks together, and each alone."""
+        return {"goodness": self.scores} | of_each_block(self.goodness, self.blocks)
+
+    def extra_repr(self) -> str:
+        return f"classes={self.classes}, temperature={self.temperature}"

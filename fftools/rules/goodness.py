@@ -1,11 +1,130 @@
-"""What Forward-Forward's losses are made of: which activations a goodness sums over, and the peer loss."""
+"""What Forward-Forward is made of: a goodness with its threshold and loss, and the kinds of negative data."""
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-SUMMED_OVER = {"sum": (1, 2), "mean": (1, 2), "place": 1, "channel": 2}  # axes of activations (N, channels, places)
+from fftools.blocks import rms_norm
+from fftools.fast import maps
 
 
-def peer_loss(x: Tensor) -> Tensor:
-    """Squared distance of each unit's mean activity over the batch from the mean over the layer, averaged."""
-    activity = x.float().mean(0)
-    return (activity - activity.mean()).pow(2).mean()
+def sum_of_squares(x: Tensor) -> Tensor:
+    """Squared activations of each sample `(N, C, H, W)` or `(N, neurons)`, added up in float32: `(N,)`."""
+    if maps.places_first(x):
+        return maps.SquaresOfMaps.apply(x)
+    return x.float().pow(2).view(len(x), x.shape[1], -1).sum((1, 2))
+
+
+class Part:
+    """Something a rule is put together from; it is written as it was made."""
+
+    def __repr__(self) -> str:
+        parts = (f"{name}={getattr(value, '__name__', value)}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+class Softplus(Part):
+    """−log σ(excess/T) for positive, −log(1 − σ(excess/T)) for negative data, averaged over both (Hinton 2022, Section 2).
+
+    temperature   T: the loss sees goodness minus threshold as excess/T; Hinton's is 1. Raises ValueError if not positive
+    """
+
+    def __init__(self, temperature: float = 1.0):
+        if not temperature > 0:
+            raise ValueError(f"temperature must be positive; got {temperature}")
+        self.temperature = temperature
+
+    def __call__(self, positive: Tensor, negative: Tensor) -> Tensor:
+        """A scalar, from the excess of positive `(N,)` and of a whole number of negative data for each, `(N · m,)`."""
+        return (F.softplus(-positive / self.temperature).mean() + F.softplus(negative / self.temperature).mean()) / 2
+
+
+class Symmetric(Softplus):
+    """On the difference of each pair: log(1 + exp((negative − positive)/T)) (SymBa, Lee & Song 2023).
+
+    Several negatives of a positive enter by the log of their summed exponentials (InfoNCE, van den Oord et al. 2018). A pair
+    whose difference is below T still counts as confused.
+    """
+
+    def __call__(self, positive: Tensor, negative: Tensor) -> Tensor:
+        """See `Softplus`; the negatives are the first of every positive, then the second of every one, and so on."""
+        positive, negative = positive / self.temperature, negative / self.temperature
+        return F.softplus(negative.unflatten(0, (-1, len(positive))).logsumexp(0) - positive).mean()
+
+
+class SumOfSquares(Part):
+    """The goodness of a block: its squared activations, added up (Hinton 2022, Section 2).
+
+    threshold   θ; None: the number of neurons, which is a mean square of 1
+    norm        what hides a block's goodness from the next: `rms_norm` (Hinton), `unit_length` or `layer_norm` of `blocks`
+    loss        `Softplus` or `Symmetric`
+    first       the first block whose goodness counts, in training and in the prediction; the FF-CNN's is block 2 (Section 3.1)
+    """
+
+    def __init__(self, threshold: float | None = None, norm=rms_norm, loss: Softplus | None = None, first: int = 1):
+        self.threshold, self.norm, self.loss, self.first = threshold, norm, loss or Softplus(), first
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The goodness of a block's activations `(N, …)`, float32 `(N,)`."""
+        return sum_of_squares(x)
+
+    def excess(self, x: Tensor) -> Tensor:
+        """Goodness minus threshold, float32 `(N,)`."""
+        return self(x) - (x[0].numel() if self.threshold is None else self.threshold)
+
+    def at_places(self, x: Tensor) -> Tensor:
+        """What each place of a block's maps `(N, C, H, W)` adds to the goodness, float32 `(N, H, W)`."""
+        return x.float().pow(2).sum(1)
+
+
+class MeanOfSquares(SumOfSquares):
+    """The mean of the squared activations (the article's goodness); its threshold is 1 if not given."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """See `SumOfSquares`."""
+        return sum_of_squares(x) / x[0].numel()
+
+    def excess(self, x: Tensor) -> Tensor:
+        """See `SumOfSquares`."""
+        return self(x) - (1 if self.threshold is None else self.threshold)
+
+    def at_places(self, x: Tensor) -> Tensor:
+        """See `SumOfSquares`."""
+        return super().at_places(x) / x[0].numel()
+
+
+class RandomLabels(Part):
+    """Negative data by the label scheme's own means: for most, wrong labels, all equally likely (Hinton 2022, Section 3.3).
+
+    each   negative data for each positive sample; the loss weighs both kinds equally. Raises ValueError below 1
+    """
+
+    needs_labels, needs_softmax = False, False
+
+    def __init__(self, each: int = 1):
+        if each < 1:
+            raise ValueError(f"each positive sample needs at least 1 negative; got {each}")
+        self.each = each
+
+    def __call__(self, label, images: Tensor, labels: Tensor, logits: Tensor | None) -> Tensor:
+        """Negative inputs `(N · each, …)`: the first of every image, then the second of every one, and so on."""
+        return torch.cat([label.negative(images, labels, logits) for _ in range(self.each)])
+
+
+class HardLabels(RandomLabels):
+    """Wrong labels drawn from the network's own one-pass softmax, which is trained beside the blocks (Hinton's code)."""
+
+    needs_labels, needs_softmax = True, True
+
+
+class AllLabels(RandomLabels):
+    """Every wrong label once. The symmetric loss is then the cross-entropy of the classes' goodness over T."""
+
+    needs_labels = True
+
+    def __init__(self):
+        pass
+
+    def __call__(self, label, images: Tensor, labels: Tensor, logits: None) -> Tensor:
+        """See `RandomLabels`; of k classes there are k − 1 negatives for each image."""
+        return torch.cat([label.embed(images, (labels + k) % label.classes) for k in range(1, label.classes)])

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fftools.learner import Learner
+from fftools.inputs import for_linear
+from fftools.learner import Learner, Scores, of_each_block
 
 
 class MonoForward(Learner):
@@ -37,17 +38,21 @@ class MonoForward(Learner):
                 yield loss
 
     def train_only(self, *numbers: int) -> "MonoForward":
-        """Freeze all blocks and matrices but those of the blocks with these numbers, counted from 0; without any, free all.
+        """Freeze all blocks and matrices but those of the blocks with these numbers, counted from 1; without any, free all.
 
         So blocks are trained one after the other, or a new one is trained on top of old ones. Returns the learner.
         Raises ValueError when there is no such block.
         """
-        if not set(numbers) <= set(range(len(self.blocks))):
-            raise ValueError(f"blocks must be among 0…{len(self.blocks) - 1}; got {list(numbers)}")
-        for number, pair in enumerate(zip(self.blocks, self.projections)):
+        if not set(numbers) <= set(range(1, len(self.blocks) + 1)):
+            raise ValueError(f"blocks must be among 1…{len(self.blocks)}; got {list(numbers)}")
+        for number, pair in enumerate(zip(self.blocks, self.projections), 1):
             for parameter in (*pair[0].parameters(), *pair[1].parameters()):
                 parameter.requires_grad = not numbers or number in numbers
         return self
+
+    def given(self) -> list[nn.Parameter]:
+        """See `Learner`: what is frozen."""
+        return [parameter for parameter in self.parameters() if not parameter.requires_grad]
 
     def plug(self, block: nn.Module, projection: nn.Module | None = None) -> "MonoForward":
         """Put a block on top, under a new projection matrix or a given one (Section 3.3). Returns the learner.
@@ -71,7 +76,7 @@ class MonoForward(Learner):
 
     def goodness(self, images: Tensor) -> list[Tensor]:
         """Each block's goodness of every class, G `(N, classes)`, first block to last: what each would answer alone."""
-        return [projection(self.read(x)) for x, projection in zip(self.activations(images), self.projections)]
+        return [for_linear(self.read(x), projection) for x, projection in zip(self.activations(images), self.projections)]
 
     def scores(self, images: Tensor) -> Tensor:
         """The paper's *FF prediction*: the blocks' goodness added up, `(N, classes)`."""
@@ -79,10 +84,17 @@ class MonoForward(Learner):
 
     def last_scores(self, images: Tensor) -> Tensor:
         """The paper's *BP prediction*: the last block's goodness alone, `(N, classes)`; the other matrices are not needed."""
-        return self.projections[-1](self.read(self.activations(images)[-1]))
+        return for_linear(self.read(self.activations(images)[-1]), self.projections[-1])
+
+    def answers(self) -> dict[str, Scores]:
+        """See `Learner`: the paper's two predictions, and that of each block alone."""
+        return {"ff_pred": self.scores, "bp_pred": self.last_scores} | of_each_block(self.goodness, self.blocks)
 
     def read(self, x: Tensor) -> Tensor:
         """What a projection matrix sees of a block's output: `(N, D)`."""
         if self.places and x.dim() == 4:
             x = F.adaptive_avg_pool2d(x, [min(self.places, size) for size in x.shape[2:]])
         return x.flatten(1)
+
+    def extra_repr(self) -> str:
+        return f"classes={self.classes}, places={self.places}"

@@ -1,0 +1,186 @@
+"""What chapters say of large runs: means with errors, differences over seeds, and tables for the page.
+
+    runs = report.load("mono-mlp").where(dataset="mnist", epochs=40)
+    runs.where(rule="mf").mean()                                    98.61 ± 0.05 (5 seeds)
+    report.lead(runs.where(rule="mf"), runs.where(rule="bp"))       +0.12 ± 0.06
+    report.table(rows, "rule", "test (%)")
+
+A metric is the name that records give it, or only "val" or "test": then it is the rule's main answer there.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from evidence import records, studies
+from evidence.query import holds
+
+SETS = dict(
+    mnist="MNIST", fashion_mnist="Fashion-MNIST", cifar10="CIFAR-10", cifar100="CIFAR-100", digits="digits"
+)
+RULES = dict(mf="MF", bp="BP", fa="FA", dfa="DFA", ff="FF", cw="channel-wise")
+MAIN = dict(mf="ff_pred", ff="goodness", cw="goodness")  # of the others there is one answer, "accuracy"
+NOT_RUN = "not run yet"
+CONFIGURATION = lambda config: records.run_name(config, 0)
+ROOM = {"padding": "0.15em 0.6em", "text-align": "left"}
+
+
+class Mean(NamedTuple):
+    """An accuracy in % over the seeds of one configuration: mean, standard deviation, and standard error.
+
+    The error of one seed is that of the images it was judged on; of several, that of their mean.
+    """
+
+    value: float = np.nan
+    sd: float = np.nan
+    error: float = np.nan
+    seeds: int = 0
+    died: int = 0
+
+    def __str__(self) -> str:
+        if not self.seeds:
+            return "died" if self.died else NOT_RUN
+        return (
+            f"{self.value:.2f}" + f" ± {self.sd:.2f}" * (self.seeds > 1) + f" ({plural(self.seeds, 'seed')})"
+        )
+
+
+class Lead(NamedTuple):
+    """The difference of two accuracies, in points, with two standard errors of it."""
+
+    points: float = np.nan
+    noise: float = np.nan
+    died: bool = False
+
+    def says(self, ahead: str = "holds", behind: str = "reversed", between: str = "undecided") -> str:
+        """Which of three things: the first is ahead, or behind, or two standard errors cannot tell."""
+        if np.isnan(self.points):
+            return "a run died" if self.died else NOT_RUN
+        return ahead if self.points > self.noise else behind if self.points < -self.noise else between
+
+    def __str__(self) -> str:
+        digits = 1 if self.noise > 0.5 else 2
+        return (
+            self.says() if np.isnan(self.points) else f"{self.points:+.{digits}f} ± {self.noise:.{digits}f}"
+        )
+
+
+class Runs(list):
+    """Records of runs, as a rule the seeds of one configuration."""
+
+    def where(self, **parts) -> "Runs":
+        """Those whose configuration has these parts: `where(rule="ff", network={"local": True})`."""
+        return Runs(run for run in self if holds(run["config"], parts))
+
+    def by(self, key: str | Callable[[dict], object] = CONFIGURATION) -> dict:
+        """Runs by a key, or a function, of their configurations, in the order met; else the seeds of each."""
+        groups = {}
+        for run in self:
+            value = key(run["config"]) if callable(key) else run["config"].get(key)
+            groups.setdefault(value, Runs()).append(run)
+        return groups
+
+    def best(self, metric: str = "val") -> "Runs":
+        """The configuration with the highest mean; none of no runs."""
+        ran = [runs for runs in self.by().values() if runs.mean(metric).seeds]
+        return max(ran, key=lambda runs: runs.mean(metric).value, default=Runs())
+
+    def values(self, metric: str = "test") -> dict[int, float]:
+        """Accuracy in % by seed, of the seeds that have it."""
+        found = {run["seed"]: run["metrics"].get(_metric(run, metric)) for run in self}
+        return {seed: 100 * value for seed, value in found.items() if value is not None}
+
+    def mean(self, metric: str = "test") -> Mean:
+        """Over the seeds of one configuration. Raises ValueError for runs of several."""
+        if len(groups := self.by()) > 1:
+            raise ValueError(f"a mean is of one configuration; got {len(groups)}: say which by `where`")
+        values, died = list(self.values(metric).values()), sum("failure" in run["history"] for run in self)
+        if not values:
+            return Mean(died=died)
+        mean, several = float(np.mean(values)), len(values) > 1
+        sd = float(np.std(values, ddof=1)) if several else np.nan
+        judged = self[0]["config"].get("validation_images", 10_000) if metric.startswith("val") else 10_000
+        error = sd / np.sqrt(len(values)) if several else standard_error(mean, judged)
+        return Mean(mean, sd, float(error), len(values), died)
+
+    def course(self) -> tuple[np.ndarray, np.ndarray]:
+        """Epochs, and validation accuracies in % after them, mean over seeds: `axis.plot(*runs.course())`."""
+        watched = [run["history"]["validation"] for run in self if run["history"].get("validation")]
+        epochs, values = np.mean(watched, 0).T if watched else np.empty((2, 0))
+        return epochs, 100 * values
+
+    def scale(self) -> str:
+        """How these runs were made; what differs between them is left out."""
+        told = [_scale(run) for run in self]
+        common = [part for part in (told[0] if told else []) if all(part in other for other in told)]
+        seeds = len({run["seed"] for run in self})
+        return ", ".join([*common, plural(seeds, "seed")]) if self else NOT_RUN
+
+
+def load(*names: str, profile: str = "full") -> Runs:
+    """All records of these studies."""
+    return Runs(run for name in names for run in records.load(name, profile))
+
+
+def trials(name: str, profile: str = "full") -> dict[str, Runs]:
+    """The seeds of each configuration of a study, run or not, by name, in the study's order."""
+    kept, named = records.load(name, profile), studies.find(name).named(profile)
+    return {called: Runs(run for run in kept if run["config"] == config) for called, config in named.items()}
+
+
+def lead(one: Runs, other: Runs, metric: str = "test", against: str | None = None) -> Lead:
+    """By how much one configuration leads another, which is asked `against`; paired where their seeds are the same."""
+    first, second = one.mean(metric), other.mean(against or metric)
+    mine, theirs = one.values(metric), other.values(against or metric)
+    if not mine or not theirs:
+        return Lead(died=bool(first.died or second.died))
+    if len(mine) > 1 and set(mine) == set(theirs):
+        gaps = [mine[seed] - theirs[seed] for seed in mine]
+        return Lead(float(np.mean(gaps)), float(2 * np.std(gaps, ddof=1) / np.sqrt(len(gaps))))
+    return Lead(first.value - second.value, float(2 * np.hypot(first.error, second.error)))
+
+
+def standard_error(value: float, images: int) -> float:
+    """Standard error, in points, of an accuracy of `value` % that was measured on so many images."""
+    return 100 * (value / 100 * (1 - value / 100) / images) ** 0.5
+
+
+def table(rows: Iterable, *columns: str):
+    """Rows (tuples, dicts or a DataFrame) as a table for the page: no index, room between the columns."""
+    shown = pd.DataFrame(rows, columns=list(columns) or None)
+    if shown.empty:
+        shown = pd.DataFrame([[NOT_RUN] + ["–"] * (len(shown.columns) - 1)], columns=shown.columns)
+    shown = shown.map(lambda cell: str(cell) if isinstance(cell, Mean | Lead) else cell)
+    style = shown.style.hide(axis="index").set_properties(**ROOM)
+    return style.set_table_styles([{"selector": "th", "props": list(ROOM.items())}])
+
+
+plural = lambda count, what: f"{count} {what}{'s' * (count != 1)}"
+
+
+def _metric(run: dict, metric: str) -> str:
+    return metric if "_" in metric else f"{metric}_{MAIN.get(run['config']['rule'], 'accuracy')}"
+
+
+def _scale(run: dict) -> list[str]:
+    config, origin = run["config"], run["provenance"]
+    blocks, network = config.get("blocks"), config.get("network", {})
+    widths = "-".join(map(str, blocks["widths"] if blocks else config.get("widths", [])))
+    every = 40_000 if config["dataset"].startswith("cifar") else 50_000
+    images = every + 10_000 if config.get("all_images") else config.get("train_images", every)
+    parts = [
+        SETS.get(config["dataset"], config["dataset"]),
+        f"{widths} filters {blocks['kernel']}×{blocks['kernel']}" if blocks else widths,
+        {True: "strictly local", False: "through the stack"}.get(network.get("local"), ""),
+        "all wrong labels" * (network.get("negatives") == "all"),
+        f"{each} negatives each" if (each := network.get("negatives_each", 1)) > 1 else "",
+        f"{images:,} images" + f" ±{config.get('shift')} px" * bool(config.get("shift")),
+        "mirrored" * bool(config.get("flip")),
+        "standardised" * bool(config.get("standardise")),
+        plural(config.get("epochs", 1), "epoch"),
+        f"rate {config['lr']:g}" if "lr" in config else "",
+        f"{origin['device'].split(',')[0].replace('cpu', 'CPU')}, {origin['precision']}",
+    ]
+    return [part for part in parts if part]

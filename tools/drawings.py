@@ -1,0 +1,180 @@
+"""The family of drawings: which learning rule sends what where. One SVG each, in book/_assets/drawings/.
+
+    python tools/drawings.py
+
+Shown as an image, a file is a light card of its own. In the book its source is part of the page, and book.css
+gives it the theme's colours. 340 units are a phone's width, with text of 13 px. Heads of arrows are polygons, not
+markers: there are no ids, and a page can hold many drawings. No error crosses a wall.
+"""
+
+import tomllib
+from html import escape
+from math import hypot
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+FOLDER = HERE.parent / "book" / "_assets" / "drawings"
+WORDS = tomllib.loads((HERE / "drawings.toml").read_text("utf8"))
+LEFT, WIDE, TOP, HIGH = (76, 170, 264), 68, 50, 52  # the layers' left edges, their width, top and height
+BELOW, LOSS, KEY = TOP + HIGH, 164, 254  # the layers' lower edge, the losses' top, the legend
+ALL, LAST = (0, 1, 2), (2,)  # layers
+ENTRIES = ("pass", "activity"), ("error", "error"), ("update", "update")  # of the legend
+SUB, MIDDLE = "₁₂₃", tuple(x + WIDE / 2 for x in LEFT)
+
+
+def text(x: float, y: float, words: str, kind: str = "", anchor: str = "middle") -> str:
+    return f'<text class="{kind}" x="{x:g}" y="{y:g}" text-anchor="{anchor}">{escape(words)}</text>'
+
+
+def box(x: float, y: float, wide: float, high: float, words: str = "", kind: str = "box") -> str:
+    drawn = f'<rect class="{kind}" x="{x:g}" y="{y:g}" width="{wide:g}" height="{high:g}" rx="5"/>'
+    colour = kind.split()[0] if "mark" in kind else ""
+    return drawn + (text(x + wide / 2, y + high / 2 + 4.5, words, colour) if words else "")
+
+
+def arrow(kind: str, *points: tuple[float, float]) -> str:
+    """A line through these points, with a head at the last one."""
+    (a, b), (x, y) = points[-2:]
+    u, v = (x - a) / hypot(x - a, y - b), (y - b) / hypot(x - a, y - b)
+    wings = [(x - 8 * u - side * v, y - 8 * v + side * u) for side in (4.5, -4.5)]
+    line, head = (" ".join(f"{p:g},{q:g}" for p, q in places)
+                  for places in ([*points[:-1], (x - 6 * u, y - 6 * v)], [(x, y), *wings]))
+    return f'<polyline class="{kind} line" points="{line}"/><polygon class="{kind} head" points="{head}"/>'
+
+
+def layers(passes: tuple[tuple[str, float], ...] = (("pass", 0),), shares: bool = False) -> list[str]:
+    """Three layers, each with a badge for its update, and the passes into them: kind, shift."""
+    parts, y = [], TOP + HIGH / 2
+    for layer, x in enumerate(LEFT):
+        parts += [box(x, TOP, WIDE, HIGH), box(x + 32, BELOW + 4, 40, 20, f"ΔW{SUB[layer]}", "update mark"),
+                  text(MIDDLE[layer], TOP + (18 if shares else 31), f"layer {layer + 1}")]
+        parts += [box(x + 4 + 15 * n, TOP + 26, 15, 20, of, "loss") for n, of in enumerate("01…9" * shares)]
+        parts += [arrow(kind, (x - (26 if layer else 28), y + by), (x - 1, y + by)) for kind, by in passes]
+    return parts
+
+
+def two_passes() -> list[str]:
+    """The image with its right label and with a wrong one, and what each does to a layer's goodness."""
+    y = TOP + HIGH / 2
+    parts = layers((("pass", -13), ("wrong", 13)))
+    parts += [box(4, y - 24, 44, 22, "x, “7”"), box(4, y + 2, 44, 22, "x, “3”")]
+    parts += [text(4, at, words, kind, "start") for at, words, kind in (
+        (TOP - 10, "right label", "pass"), (BELOW + 16, "wrong", "wrong"), (BELOW + 32, "label", "wrong"))]
+    for x in MIDDLE:
+        for kind, by, words in (("pass", -28, "G ↑"), ("wrong", -14, "G ↓")):
+            parts += [arrow(kind, (x + by, BELOW), (x + by, LOSS)),
+                      text(x + 2 * by + 40, LOSS + 47, words, kind)]
+    return parts
+
+
+def losses(numbers: tuple[int, ...], name: str) -> list[str]:
+    """A loss under each of these layers; the error goes up from it."""
+    return [part for layer in numbers
+            for part in (box(LEFT[layer], LOSS, WIDE, 30, name.format(layer + 1), "loss"),
+                         arrow("error", (MIDDLE[layer] + 18, LOSS), (MIDDLE[layer] + 18, BELOW + 25)))]
+
+
+def judged(numbers: tuple[int, ...]) -> list[str]:
+    """The activity goes down to the losses of these layers, and the label to each of them."""
+    bus, first = LOSS + 56, MIDDLE[numbers[0]]
+    parts = [text(first - 14, bus + 4, "label y", anchor="end")]
+    for x in (MIDDLE[layer] for layer in numbers):
+        parts += [arrow("pass", (x - 14, BELOW), (x - 14, LOSS)),
+                  arrow("pass", (first - 10, bus), (x, bus), (x, LOSS + 31))]
+    return parts
+
+
+def fed_back(matrix: str) -> list[str]:
+    """The error goes from each layer to the one below, through a matrix."""
+    parts = []
+    for layer in (2, 1):
+        start, end, deep = MIDDLE[layer] - 27, MIDDLE[layer - 1] + 18, BELOW + 46
+        parts += [arrow("error", (start, BELOW), (start, deep), (end, deep), (end, BELOW + 25)),
+                  text((start + end) / 2, deep + 17, matrix.format(SUB[layer]), "error")]
+    return parts
+
+
+def fed_straight() -> list[str]:
+    """The error goes from the loss at the top to every layer."""
+    parts = []
+    for layer, y in ((1, LOSS + 8), (0, LOSS + 22)):
+        x = MIDDLE[layer] + 18
+        parts += [arrow("error", (LEFT[2], y), (x, y), (x, BELOW + 25)),
+                  text(x - 6, LOSS - 8, f"B{SUB[layer]}", "error", "end")]
+    return parts
+
+
+def legend(*more: tuple[str, str]) -> list[str]:
+    parts = []
+    for x, (kind, words) in zip((6, 97, 168, 246), (*ENTRIES, *more)):
+        drawn = {"update": box(x, KEY - 11, 24, 14, "", "update mark"),
+                 "wall": f'<path class="wall" d="M{x + 20} {KEY - 14} V{KEY + 6}"/>'}.get(kind)
+        drawn = drawn or arrow(kind, (x, KEY - 4), (x + 24, KEY - 4))
+        parts += [drawn, text(x + 29, KEY, words, "", "start")]
+    return parts
+
+
+def signal(kind: str, start: int, end: int, y: float) -> str:
+    """The way of a teaching signal from one layer (1 to 3) of a small network to another."""
+    a, b = 40 * start - 22, 40 * end - 22
+    if start == end:
+        return arrow(kind, (a, y + 30), (a, y + 11))
+    if start < end:
+        return arrow(kind, (a, y + 16), (b - 8, y + 16))
+    deep = y + 13 + 7 * (start - end)  # a longer way passes below a shorter one
+    return arrow(kind, (a - 4, y + 9), (a - 4, deep), (b + 4, deep), (b + 4, y + 9))
+
+
+def reach() -> list[str]:
+    """Networks of three layers, one for each reach of the teaching signal."""
+    parts = []
+    for row, (far, said) in enumerate(WORDS["reach"].items()):
+        y, kind = 26 + 64 * row, said["colour"]
+        parts += [arrow("pass", (x + 9, y), (x + 32, y)) for x in (18, 58)]
+        parts += [f'<circle class="box" cx="{x}" cy="{y}" r="9"/>' for x in (18, 58, 98)]
+        parts += [signal(kind, *ends, y) for ends in said["arrows"]]
+        parts += [text(124, y, far, f"{kind} strong", "start"), text(124, y + 19, said["who"], "", "start")]
+    return parts
+
+
+def timeline() -> list[str]:
+    """Year, dot and name, from top to bottom."""
+    parts = ['<path class="wall" d="M66 20 V358"/>']
+    for y, (year, name, kind) in zip(range(20, 400, 26), WORDS["timeline"]["rows"]):
+        parts += [text(50, y + 4.5, year, "", "end"), f'<circle class="{kind} head" cx="66" cy="{y}" r="6"/>',
+                  text(82, y + 4.5, name, f"{kind} strong", "start")]
+    return parts
+
+
+WALLS = [f'<path class="wall" d="M{x - 13} {BELOW + 2} V{LOSS + 36}"/>' for x in LEFT[1:]]
+WALLS += legend(("wall", "border"))
+IMAGE = [box(8, TOP + HIGH / 2 - 13, 40, 26, "x")]
+FROM_TOP = IMAGE + layers() + judged(LAST) + losses(LAST, "loss") + legend()
+JUDGED = IMAGE + judged(ALL) + losses(ALL, "loss {}") + WALLS
+MATRICES = [box(MIDDLE[layer] - 35, BELOW + 20, 32, 22, f"M{SUB[layer]}", "update mark") for layer in ALL]
+DRAWINGS = {
+    "backprop": FROM_TOP + fed_back("W{}ᵀ"),
+    "feedback_alignment": FROM_TOP + fed_back("B{}"),
+    "direct_feedback_alignment": FROM_TOP + fed_straight(),
+    "forward_forward": two_passes() + losses(ALL, "loss {}") + WALLS,
+    "mono_forward": layers() + JUDGED + MATRICES,
+    "channel_wise": layers(shares=True) + JUDGED,
+    "reach": reach(), "timeline": timeline(),
+}
+
+
+def svg(name: str) -> str:
+    """One drawing, as the text of its file."""
+    shape = f'width="340" height="{(high := {"reach": 386, "timeline": 378}.get(name, 268))}"'
+    return "\n".join([
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="drawing" viewBox="0 0 340 {high}" {shape} role="img" '
+        f'aria-label="{escape(WORDS["alt"][name])}">',
+        f'<style>\n{(HERE / "drawings.css").read_text("utf8")}</style>',
+        f'<rect class="ground" {shape} rx="6"/>',
+        text(6, 20, WORDS["title"].get(name, ""), "strong", "start"), *DRAWINGS[name], "</svg>\n"])
+
+
+if __name__ == "__main__":
+    for name in DRAWINGS:
+        (FOLDER / f"{name}.svg").write_text(svg(name), "utf8")
+    print(f"{len(DRAWINGS)} drawings in {FOLDER}")
