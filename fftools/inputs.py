@@ -42,8 +42,8 @@ def for_blocks(inputs: Tensor, blocks: nn.ModuleList) -> Tensor:
     elif isinstance(layer, nn.Linear) and not isinstance(layer.weight, UninitializedParameter):
         wanted += f"of {layer.in_features} numbers each"
         fits &= prod(x.shape[1:]) == layer.in_features
-    if not fits:
-        raise ValueError(f"block 1 reads {wanted}; got {_form(inputs)}")
+    if not fits or not x.numel() or x.device != layer.weight.device:
+        raise ValueError(f"block 1 reads {wanted}, one image or more, on {layer.weight.device}; got {_form(inputs)} on {x.device}")
     return x
 
 

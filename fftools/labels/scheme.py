@@ -14,11 +14,13 @@ class LabelScheme(nn.Module):
     """A label written into the image: what is positive and what negative follows from `embed` alone.
 
     `images` are uint8, or float in [0, 1], `(N, C, H, W)`; `labels` are int64 `(N,)`, between 0 and `classes` − 1; others raise
-    ValueError. What a scheme keeps on a device are buffers that no state dict holds: a learner takes them along.
+    ValueError, and so do fewer than two classes. What a scheme keeps on a device are buffers that no state dict holds: a learner takes them along.
     """
 
     def __init__(self, classes: int):
         super().__init__()
+        if not isinstance(classes, int) or classes < 2:
+            raise ValueError(f"need at least 2 classes, a whole number; got classes={classes}")
         self.classes = classes
 
     def embed(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -53,13 +55,11 @@ class Overlay(LabelScheme):
     """A label laid over the whole image, so that every place of it tells the label (FF-CNN, Section 2.1).
 
     With K the `strength`, an image becomes (1 − K)·image + K·overlay, stretched to [0, 1] image by image.
-    Raises ValueError for fewer than two classes, and for a strength that is not between 0 and 1.
+    Raises ValueError for a strength that is not between 0 and 1.
     """
 
     def __init__(self, classes: int, strength: float):
         super().__init__(classes)
-        if classes < 2:
-            raise ValueError(f"need at least 2 classes; got classes={classes}")
         self.register_buffer("weight", torch.zeros(()), persistent=False)
         self.strength = strength
 
