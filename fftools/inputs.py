@@ -19,7 +19,7 @@ def as_images(images: Tensor) -> Tensor:
     if not isinstance(images, Tensor):
         raise ValueError(f"images must be a torch tensor; got {type(images).__name__} (torch.from_numpy takes an array)")
     ids = images.dim() == 2 and images.dtype == torch.int64
-    if images.dim() not in (2, 4) or not (images.dtype == torch.uint8 or images.is_floating_point() or ids):
+    if images.dim() not in (2, 4) or 0 in images.shape[1:] or not (images.dtype == torch.uint8 or images.is_floating_point() or ids):
         raise ValueError("images must be uint8 or float32 (N, C, H, W), rows of a table (N, columns), or token ids, int64 "
                          f"(N, length); got {_form(images)}{'; unsqueeze(1) adds a channel' * (images.dim() == 3)}")
     return images.to(torch.float32).div_(255) if images.dtype == torch.uint8 else images
