@@ -47,7 +47,7 @@ def slug(config: dict) -> str:
     network, labels, blocks = (config.get(part, {}) for part in ("network", "labels", "blocks"))
     widths = blocks.get("widths", config.get("widths", [])[1:])
     parts = [config.get("rule"), config.get("way"), config.get("dataset", config.get("shape")),
-             *config.get("form", {}).values(),
+             *map(str, config.get("form", {}).values()),
              f"{len(widths)}x{widths[0]}" if len(set(widths)) == 1 else "-".join(map(str, widths)),
              f"k{blocks['kernel']}" if blocks else "", {True: "local", False: "through"}.get(network.get("local"), "")]
     parts += [f"{SHORT[key]}{config[key]:g}" for key in ("lr", "strength", "epochs", "steps", "shift") if config.get(key)]
