@@ -139,7 +139,7 @@ def fit(
                     getattr(history, name).append([epoch, *blocks])
             if on_epoch:
                 on_epoch(epoch, learner)
-            late = deadline and not last and time.time() + time.monotonic() - started > deadline
+            late = deadline is not None and not last and time.time() + time.monotonic() - started > deadline
             if last or late or time.monotonic() - run.saved >= resume_seconds:
                 run.save()
             if late:
