@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -61,7 +62,8 @@ def _study(arguments) -> None:
         common = arguments.name, arguments.profile, arguments.seeds
         if arguments.ray:
             counts = cluster.run_on_ray(*common, arguments.ray, arguments.gpus, arguments.budget)
-        else:
+        else:  # workers that Ctrl-C ends leave nothing that anybody has to hear of
+            os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
             counts = run.run_study(*common, arguments.workers, arguments.budget)
         print(", ".join(f"{count} {end}" for end, count in counts.items()), file=sys.stderr)
     print(table(arguments.name, arguments.profile).to_string())
