@@ -32,19 +32,38 @@ def for_blocks(inputs: Tensor, blocks: nn.ModuleList) -> Tensor:
     layer = next((part for part in layers if isinstance(getattr(part, "weight", None), Tensor)), None)
     if layer is None:
         return x
-    wanted, fits = f"{str(layer.weight.dtype)[6:]} ", torch.is_autocast_enabled(x.device.type) or x.dtype == layer.weight.dtype
+    wanted, fits = f"{str(layer.weight.dtype)[6:]} ", x.dtype == layer.weight.dtype or x.dtype.itemsize < 8 and _autocast(x.device.type)
     if isinstance(layer, nn.EmbeddingBag):
         wanted, fits = "token ids, int64 (N, length)", x.dtype == torch.int64
     elif isinstance(layer, nn.Conv2d) and not isinstance(layer.weight, UninitializedParameter):
-        least = [max(1, size - 2 * around) for size, around in zip(layer.kernel_size, layer.padding)]
-        wanted += f"(N, {layer.in_channels}, H, W) of at least {least[0]}×{least[1]} pixels"
-        fits &= x.dim() == 4 and x.shape[1] == layer.in_channels and all(a >= b for a, b in zip(x.shape[2:], least))
+        least = _least(blocks)
+        wanted += f"(N, {layer.in_channels}, H, W) of at least {least}×{least} pixels"
+        fits &= x.dim() == 4 and x.shape[1] == layer.in_channels and min(x.shape[2:]) >= least
     elif isinstance(layer, nn.Linear) and not isinstance(layer.weight, UninitializedParameter):
         wanted += f"of {layer.in_features} numbers each"
         fits &= prod(x.shape[1:]) == layer.in_features
-    if not fits:
-        raise ValueError(f"block 1 reads {wanted}; got {_form(inputs)}")
+    if not fits or not x.numel() or x.device != layer.weight.device:
+        raise ValueError(f"block 1 reads {wanted}, one image or more, on {layer.weight.device}; got {_form(inputs)} on {x.device}")
     return x
+
+
+def _least(blocks: nn.ModuleList) -> int:
+    """The smallest height and width of an image of which the last block's map has one place left."""
+    size = 1
+    for layer in reversed([*blocks.modules()]):
+        if isinstance(layer, (nn.MaxPool2d, nn.AvgPool2d)):  # 2×2
+            size *= 2
+        elif isinstance(layer, nn.Conv2d) and not isinstance(layer.padding, str):
+            size = max(1, (size - 1) * layer.stride[0] + layer.kernel_size[0] - 2 * layer.padding[0])
+    return size
+
+
+def for_linear(x: Tensor, linear: nn.Linear) -> Tensor:
+    """`linear(x)` of features `(N, D)`. Raises ValueError when they are of images of another size than those trained on."""
+    if not isinstance(linear.weight, UninitializedParameter) and x.shape[1] != linear.in_features:
+        raise ValueError(f"the network knows images with {linear.in_features} features; these have {x.shape[1]}: they are of "
+                         "another size, or the network has been changed")
+    return linear(x)
 
 
 def check_values(images: Tensor) -> None:
@@ -89,6 +108,10 @@ def check_data(images: Tensor, labels: Tensor, classes: int) -> None:
     if not len(images):
         raise ValueError("there are no images: the split is empty")
     check_values(images)
+
+
+def _autocast(device: str) -> bool:
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
 def _form(given: object) -> str:

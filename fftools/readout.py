@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fftools.data.split import Split
 from fftools.fast.precision import precision_context, resolve_precision
-from fftools.inputs import as_images, check_labels, check_values
+from fftools.inputs import as_images, check_labels, check_values, for_linear
 from fftools.learner import Learner, Scores
 
 
@@ -32,6 +32,7 @@ def predict(scores: Scores, images: Tensor, batch_size: int = 1000, precision: s
 
 def accuracy(scores: Scores, split: Split, **options) -> float:
     """Share of right predictions on `split`, between 0 and 1. `options` go to `predict`, which may raise ValueError."""
+    as_images(split.images[:1])
     check_labels(split.labels, split.images, 0)
     return (predict(scores, split.images, **options) == split.labels).float().mean().item()
 
@@ -68,7 +69,7 @@ class LinearReadout(Learner):
 
     def scores(self, images: Tensor) -> Tensor:
         """Logits `(N, classes)`."""
-        return self.linear(self.learner.features(images))
+        return for_linear(self.learner.features(images), self.linear)
 
     def answers(self) -> dict[str, Scores]:
         """See `Learner`."""

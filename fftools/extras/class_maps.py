@@ -89,11 +89,12 @@ def _squares(learner: ForwardForward, images: Tensor, labels: Tensor | int) -> l
 
 def _each(labels: Tensor | int, images: Tensor, classes: int) -> Tensor:
     """The label of each image, int64 `(N,)`."""
-    labels = torch.as_tensor(labels, device=images.device)
-    if labels.shape not in ((), images.shape[:1]) or not ((0 <= labels) & (labels < classes)).all():
+    labels = torch.as_tensor(labels)
+    seen = labels if labels.device.type == "cpu" else labels.new_zeros(0, device="cpu")  # to look at the others, the host would wait for a device
+    if labels.shape not in ((), images.shape[:1]) or ((seen < 0) | (seen >= classes)).any():
         raise ValueError(f"labels must be one for all or one for each of the {len(images)} images, and between 0 and "
                          f"{classes - 1}; got {labels.tolist()}")
-    return labels.expand(len(images))
+    return labels.to(images.device).expand(len(images))
 
 
 def _check_maps(features: list[Tensor]) -> None:

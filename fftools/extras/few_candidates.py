@@ -29,6 +29,6 @@ def goodness(learner: ForwardForward, images: Tensor, candidates: int, propose: 
     found = torch.full_like(logits, -torch.inf)
     found[alone, labels[alone, 0]] = torch.inf
     for column, ask in zip(labels.T, (asked & ~alone[:, None]).T):
-        if ask.any():
-            found[ask, column[ask]] = learner.judge(images[ask], column[ask])
+        if len(rows := ask.nonzero()[:, 0]):
+            found[rows, column[rows]] = learner.judge(images[rows], column[rows])
     return found

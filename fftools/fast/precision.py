@@ -1,6 +1,7 @@
 """In which precision matrices are multiplied: bf16 where the hardware has it, float32 elsewhere."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
@@ -25,6 +26,8 @@ def precision_context(precision: str, device: torch.device):
 
     Without its cache: a low-precision copy of a weight that outlives an optimizer step would train nothing.
     """
+    if precision == "float32" and not torch.amp.is_autocast_available(device.type):
+        return nullcontext()
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False)
 
 

@@ -14,11 +14,13 @@ class LabelScheme(nn.Module):
     """A label written into the image: what is positive and what negative follows from `embed` alone.
 
     `images` are uint8, or float in [0, 1], `(N, C, H, W)`; `labels` are int64 `(N,)`, between 0 and `classes` − 1; others raise
-    ValueError. What a scheme keeps on a device are buffers that no state dict holds: a learner takes them along.
+    ValueError, and so do fewer than two classes. What a scheme keeps on a device are buffers that no state dict holds: a learner takes them along.
     """
 
     def __init__(self, classes: int):
         super().__init__()
+        if not isinstance(classes, int) or classes < 2:
+            raise ValueError(f"need at least 2 classes, a whole number; got classes={classes}")
         self.classes = classes
 
     def embed(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -41,8 +43,9 @@ class LabelScheme(nn.Module):
 
     def enter(self, images: Tensor, labels: Tensor) -> Tensor:
         """The images as floats. Raises ValueError for others, and for labels out of range if they are at hand, on a CPU."""
-        check_labels(labels, images, self.classes, values=labels.device.type == "cpu")
-        return as_images(images)
+        images = as_images(images)
+        check_labels(labels, images, self.classes, values=images.device.type == "cpu")
+        return images
 
     def extra_repr(self) -> str:
         return f"classes={self.classes}"
@@ -52,13 +55,11 @@ class Overlay(LabelScheme):
     """A label laid over the whole image, so that every place of it tells the label (FF-CNN, Section 2.1).
 
     With K the `strength`, an image becomes (1 − K)·image + K·overlay, stretched to [0, 1] image by image.
-    Raises ValueError for fewer than two classes, and for a strength that is not between 0 and 1.
+    Raises ValueError for a strength that is not between 0 and 1.
     """
 
     def __init__(self, classes: int, strength: float):
         super().__init__(classes)
-        if classes < 2:
-            raise ValueError(f"need at least 2 classes; got classes={classes}")
         self.register_buffer("weight", torch.zeros(()), persistent=False)
         self.strength = strength
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint_sequential
 
-from fftools.inputs import for_blocks
+from fftools.inputs import for_blocks, for_linear
 from fftools.learner import Learner
 
 
@@ -41,4 +41,4 @@ class Backprop(Learner):
         else:
             x = for_blocks(images, self.blocks)
             last = checkpoint_sequential(nn.Sequential(*self.blocks), self.segments, x, use_reentrant=False)
-        return self.head(last.flatten(1))
+        return for_linear(last.flatten(1), self.head)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fftools.inputs import as_images, for_linear
 from fftools.labels import Hybrids, LabelScheme
 from fftools.learner import Learner, Scores
 from fftools.rules.goodness import RandomLabels, SumOfSquares
@@ -76,6 +77,7 @@ class ForwardForward(Learner):
         """
         if not self.classes:
             raise ValueError("this network was trained without labels: ask a linear read-out instead (readout.LinearReadout)")
+        images = as_images(images)
         return torch.stack([self.judge(images, torch.full((len(images),), label, device=images.device))
                             for label in range(self.classes)], 1)
 
@@ -98,7 +100,7 @@ class ForwardForward(Learner):
         """
         if self.softmax is None:
             raise ValueError("no softmax was trained beside the blocks; it comes with HardLabels() as negatives")
-        return self.softmax(self.features(images))
+        return for_linear(self.features(images), self.softmax)
 
     def answers(self) -> dict[str, Scores]:
         """See `Learner`: by goodness, and by the softmax if there is one; a network without labels has no answer."""

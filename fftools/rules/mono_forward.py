@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fftools.inputs import for_linear
 from fftools.learner import Learner, Scores, of_each_block
 
 
@@ -75,7 +76,7 @@ class MonoForward(Learner):
 
     def goodness(self, images: Tensor) -> list[Tensor]:
         """Each block's goodness of every class, G `(N, classes)`, first block to last: what each would answer alone."""
-        return [projection(self.read(x)) for x, projection in zip(self.activations(images), self.projections)]
+        return [for_linear(self.read(x), projection) for x, projection in zip(self.activations(images), self.projections)]
 
     def scores(self, images: Tensor) -> Tensor:
         """The paper's *FF prediction*: the blocks' goodness added up, `(N, classes)`."""
@@ -83,7 +84,7 @@ class MonoForward(Learner):
 
     def last_scores(self, images: Tensor) -> Tensor:
         """The paper's *BP prediction*: the last block's goodness alone, `(N, classes)`; the other matrices are not needed."""
-        return self.projections[-1](self.read(self.activations(images)[-1]))
+        return for_linear(self.read(self.activations(images)[-1]), self.projections[-1])
 
     def answers(self) -> dict[str, Scores]:
         """See `Learner`: the paper's two predictions, and that of each block alone."""

@@ -1,4 +1,4 @@
-"""Figures with sliders over frames drawn beforehand: widgets where a kernel runs, plain HTML where none does."""
+"""Figures with sliders over frames drawn beforehand: HTML that needs no kernel, or a widget."""
 
 import base64
 import io
@@ -19,19 +19,15 @@ MOST_FRAMES = 400  # beyond that a page grows heavy
 
 
 class Sliders(HTML):
-    """What `sliders` gives: `data` is the page's HTML; a notebook with a running kernel shows `live()` in its place."""
+    """What `sliders` gives: HTML, which notebooks, exported pages and the book show alike; `live()` is the same as a widget."""
 
     def __init__(self, page: str, live: Callable[[], ipywidgets.Widget]):
         super().__init__(page)
         self.live = live
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.live().model_id}
-        return {"application/vnd.jupyter.widget-view+json": view, "text/html": self.data, "text/plain": repr(self)}
-
 
 def sliders(draw: Callable[..., np.ndarray], *, alt: str, width: int = 280, **axes: list) -> Sliders:
-    """One picture and a slider for each named axis: a live widget in Jupyter, HTML that needs no kernel on a page.
+    """One picture and a slider for each named axis, as HTML that needs no kernel; its `live()` is an ipywidget.
 
     draw     called with one value of each axis; gives an image `(H, W)` or `(H, W, 3)` with values in [0, 1]
     alt      what the picture shows; the sliders' values are added to it
