@@ -11,9 +11,11 @@ from fftools.files import write_state
 
 
 def save_state(path: Path | str, settings: dict, **state) -> None:
-    """Write `state` (state dicts, tensors, lists, numbers) and the random generators' states, whole or not at all.
+    """Write `state` (state dicts, tensors, lists, numbers) and the random generators' states, whole or not at
+    all.
 
-    Raises OSError, with the file's name, when there is no room: the state saved before is still there to go on from.
+    Raises OSError, with the file's name, when there is no room: the state saved before is still there to go
+    on from.
     """
     state |= dict(settings=settings, rng=torch.get_rng_state())
     if torch.cuda.is_available():
@@ -22,9 +24,11 @@ def save_state(path: Path | str, settings: dict, **state) -> None:
 
 
 def load_state(path: Path | str | None, settings: dict) -> dict | None:
-    """What `save_state` wrote, tensors on the CPU and the random generators set back; None when there is nothing.
+    """What `save_state` wrote, tensors on the CPU and the random generators set back; None when there is
+    nothing.
 
-    Settings that the file does not know, because it is of an older version, are not compared. Raises ValueError when it is
+    Settings that the file does not know, because it is of an older version, are not compared. Raises
+    ValueError when it is
     broken or belongs to a run with other settings, and names them. Nothing is unpickled.
     """
     if path is None or not Path(path).exists():
@@ -33,11 +37,17 @@ def load_state(path: Path | str | None, settings: dict) -> dict | None:
         state = torch.load(path, weights_only=True, map_location="cpu")
         kept = state["settings"]
     except Exception as error:
-        raise ValueError(f"{path} cannot be resumed from: it is cut short or no saved state of ours; "
-                         "delete it to start anew") from error
-    if wrong := [_difference(name, kept[name], settings.get(name)) for name in kept if kept[name] != settings.get(name)]:
-        raise ValueError(f"{path} is the state of another run; delete it to start anew, or name another file. "
-                         f"{'; '.join(wrong)}")
+        raise ValueError(
+            f"{path} cannot be resumed from: it is cut short or no saved state of ours; "
+            "delete it to start anew"
+        ) from error
+    if wrong := [
+        _difference(name, kept[name], settings.get(name)) for name in kept if kept[name] != settings.get(name)
+    ]:
+        raise ValueError(
+            f"{path} is the state of another run; delete it to start anew, or name another file. "
+            f"{'; '.join(wrong)}"
+        )
     torch.set_rng_state(state["rng"])
     if "cuda_rng" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda_rng"])
@@ -56,6 +66,9 @@ def _difference(name: str, kept: object, asked: object) -> str:
     """What differs; of texts of several lines, the lines that do."""
     if isinstance(kept, str) and isinstance(asked, str):
         was, now = kept.splitlines(), asked.splitlines()
-        kept, asked = (" / ".join(line.strip() for line in here if line not in there) or "the same lines in another order"
-                       for here, there in ((was, now), (now, was)))
+        kept, asked = (
+            " / ".join(line.strip() for line in here if line not in there)
+            or "the same lines in another order"
+            for here, there in ((was, now), (now, was))
+        )
     return f"{name}: it has {kept}, asked for {asked}"
