@@ -27,7 +27,7 @@ def slug(config: dict) -> str:
         config.get("rule"),
         config.get("way"),
         config.get("dataset", config.get("shape")),
-        *config.get("form", {}).values(),
+        *map(str, config.get("form", {}).values()),
         f"{len(widths)}x{widths[0]}" if len(set(widths)) == 1 else "-".join(map(str, widths)),
         f"k{blocks['kernel']}" if blocks else "",
         {True: "local", False: "through"}.get(network.get("local"), ""),

@@ -131,10 +131,10 @@ def load(study: str, profile: str | None = None, results: Path | None = None) ->
 def read(path: Path) -> dict:
     """One record. Raises ValueError, with the file's name, when it is not JSON or lacks a part."""
     try:
-        record = json.loads(path.read_text())
-    except ValueError as error:
+        record = json.loads(path.read_text("utf8"))
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"record {path} is not JSON ({error}); delete it and run the study again") from error
-    if missing := KEYS - set(record):
+    if missing := KEYS - set(record if isinstance(record, dict) else ()):
         raise ValueError(
             f"record {path} lacks {', '.join(sorted(missing))}; delete it and run the study again"
         )

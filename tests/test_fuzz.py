@@ -15,7 +15,7 @@ from evidence import networks, records
 from fftools import data
 from fftools.blocks import cnn, mlp
 from fftools.data import DataError, Split, tables
-from fftools.fit import TrainingError, fit
+from fftools.fit import OutOfTime, TrainingError, fit
 from fftools.labels import Fourier, Hybrids, Morphology, Pixels
 from fftools.readout import LinearReadout
 from fftools.rules.backprop import Backprop
@@ -215,7 +215,7 @@ def test_fit():
         history = fit(some_learner(chance), train, **options)
         assert len(history.loss) == options["epochs"]
 
-    fuzz(1_000, attempt, (ValueError, TrainingError))
+    fuzz(1_000, attempt, (ValueError, TrainingError, OutOfTime))
 
 
 # ---- datasets -----------------------------------------------------------------------------------------------------
