@@ -78,8 +78,7 @@ def table(study: str, profile: str | None = None) -> pd.DataFrame:
 class Found:
     """Our answer to one query: its values by seed, and a record that says of what.
 
-    noise      a single seed's error: the deviation between the seeds of the study's other runs, joined for a
-               share p of n images with √(p(1 − p)/n); nan where there is neither
+    noise      a single seed's error: that between seeds in the study's other runs, and that of counting images
     exact      counted rather than trained or timed (operations, bytes): needs no seeds
     """
 

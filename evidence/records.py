@@ -47,7 +47,7 @@ def slug(config: dict) -> str:
     network, labels, blocks = (config.get(part, {}) for part in ("network", "labels", "blocks"))
     widths = blocks.get("widths", config.get("widths", [])[1:])
     parts = [config.get("rule"), config.get("way"), config.get("dataset", config.get("shape")),
-             *config.get("form", {}).values(),
+             *map(str, config.get("form", {}).values()),
              f"{len(widths)}x{widths[0]}" if len(set(widths)) == 1 else "-".join(map(str, widths)),
              f"k{blocks['kernel']}" if blocks else "", {True: "local", False: "through"}.get(network.get("local"), "")]
     parts += [f"{SHORT[key]}{config[key]:g}" for key in ("lr", "strength", "epochs", "steps", "shift") if config.get(key)]
@@ -147,10 +147,10 @@ def load(study: str, profile: str | None = None, results: Path | None = None) ->
 def read(path: Path) -> dict:
     """One record. Raises ValueError, with the file's name, when it is not JSON or lacks a part."""
     try:
-        record = json.loads(path.read_text())
-    except ValueError as error:
+        record = json.loads(path.read_text("utf8"))
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"record {path} is not JSON ({error}); delete it and run the study again") from error
-    if missing := KEYS - set(record):
+    if missing := KEYS - set(record if isinstance(record, dict) else ()):
         raise ValueError(f"record {path} lacks {', '.join(sorted(missing))}; delete it and run the study again")
     return record
 

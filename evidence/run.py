@@ -146,7 +146,7 @@ def _make(study, config, seed, profile, device, path, progress, deadline) -> Non
     where = (
         ("cpu", "float64") if config["rule"] == "logistic" else (device, resolve_precision("auto", device))
     )
-    origin = records.provenance(dataset.name, *where, seconds)
+    origin = records.provenance(dataset.name, *where, seconds) | {"source": dataset.source}
     records.save(study, config, seed, profile, metrics, history, origin, path)
 
 

@@ -18,21 +18,24 @@ def write(path: Path | str, content: str | bytes) -> None:
 
 def write_state(path: Path | str, state: dict) -> None:
     """Write what `torch.load(path, weights_only=True)` reads: state dicts, tensors, numbers, lists."""
-    buffer = (
-        io.BytesIO()
-    )  # written to a file, torch would report a full disk as "unexpected pos 2880 vs 2774"
+    buffer = io.BytesIO()  # written to a file, torch would report a full disk as "unexpected pos 2880 vs 2774"
     torch.save(state, buffer)
     write(path, buffer.getvalue())
 
 
 def write_all(files: dict[Path, str | bytes]) -> None:
-    """Write several files, none of them before all are on the disk. Errors as `write`'s."""
+    """Write several files, none of them before all are on the disk. Errors as `write`'s.
+
+    The last one vouches for the others: an old one is away until they are there.
+    """
     parts = {path: path.with_name(f".{path.name}.{os.getpid()}.part") for path in files}
     path = next(iter(files), None)
     try:
         for path, content in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             parts[path].write_bytes(content.encode("utf8") if isinstance(content, str) else content)
+        if len(parts) > 1:
+            path.unlink(missing_ok=True)
         for path, part in parts.items():
             part.replace(path)
     except OSError as error:

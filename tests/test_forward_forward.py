@@ -51,7 +51,7 @@ def test_no_labels_no_scores():
 
 
 def test_no_softmax_no_one_pass(small, noise):
-    with pytest.raises(ValueError, match=r"HardLabels\(\) as negatives"):
+    with pytest.raises(ValueError, match=r"HardLabels\(\) as negatives bring it"):
         small().one_pass(noise.floats())
 
 

@@ -14,8 +14,8 @@ from PIL import Image
 from evidence import networks, records
 from fftools import data
 from fftools.blocks import cnn, mlp
-from fftools.data import DataError, Split
-from fftools.fit import TrainingError, fit
+from fftools.data import DataError, Split, tables
+from fftools.fit import OutOfTime, TrainingError, fit
 from fftools.labels import Fourier, Hybrids, Morphology, Pixels
 from fftools.readout import LinearReadout
 from fftools.rules.backprop import Backprop
@@ -45,7 +45,9 @@ def fuzz(cases: int, attempt, errors=(ValueError,), seed: str = "") -> None:
         if (seconds := time.process_time() - started) > 1:
             failed.append(f"case {case}: {seconds:.1f} s")
     assert not failed, f"{len(failed)} of {cases}:\n" + "\n".join(failed[:12])
-    assert 0.05 * cases < worked < 0.98 * cases, f"{worked} of {cases} worked: the inputs are too bad or too good"
+    assert 0.05 * cases < worked < 0.98 * cases, (
+        f"{worked} of {cases} worked: the inputs are too bad or too good"
+    )
 
 
 def often(chance: random.Random, usual, *others):
@@ -55,15 +57,36 @@ def often(chance: random.Random, usual, *others):
 
 def some_images(chance: random.Random, count: int, channels: int = 1, side: int = SIDE):
     """Images that mostly are `(count, channels, side, side)`, of a good dtype and with good values."""
-    shape = often(chance, (count, channels, side, side), (count, side, side), (count, channels * side * side), (count,), (),
-                  (count, channels, side + 1, side), (count, 3, side, side), (count, channels, 0, side), (0, channels, side, side),
-                  (count, channels, 2, 2), (count, channels, side, side, 1))
-    kinds = torch.float64, torch.float16, torch.int64, torch.int32, torch.bool, torch.complex64, torch.bfloat16
+    shape = often(
+        chance,
+        (count, channels, side, side),
+        (count, side, side),
+        (count, channels * side * side),
+        (count,),
+        (),
+        (count, channels, side + 1, side),
+        (count, 3, side, side),
+        (count, channels, 0, side),
+        (0, channels, side, side),
+        (count, channels, 2, 2),
+        (count, channels, side, side, 1),
+    )
+    kinds = (
+        torch.float64,
+        torch.float16,
+        torch.int64,
+        torch.int32,
+        torch.bool,
+        torch.complex64,
+        torch.bfloat16,
+    )
     dtype = chance.choice([torch.uint8, torch.float32]) if chance.random() < 0.85 else chance.choice(kinds)
     values = torch.rand(shape) * often(chance, 1.0, 255.0, 1e30, -1.0)
     images = (values * 255).to(dtype) if dtype == torch.uint8 else values.to(dtype)
     if images.is_floating_point() and images.numel() and chance.random() < 0.08:
-        images.view(-1)[chance.randrange(images.numel())] = chance.choice([float("nan"), float("inf"), -float("inf")])
+        images.view(-1)[chance.randrange(images.numel())] = chance.choice(
+            [float("nan"), float("inf"), -float("inf")]
+        )
     return otherwise(chance, images)
 
 
@@ -77,8 +100,16 @@ def some_labels(chance: random.Random, count: int):
 
 def otherwise(chance: random.Random, tensor: torch.Tensor):
     """A tensor, mostly as it is."""
-    return often(chance, lambda: tensor, lambda: tensor.numpy() if tensor.dtype != torch.bfloat16 else None, lambda: tensor.to("meta"),
-                 lambda: tensor.tolist(), lambda: None, lambda: "images", lambda: tensor.requires_grad_(tensor.is_floating_point()))()
+    return often(
+        chance,
+        lambda: tensor,
+        lambda: tensor.numpy() if tensor.dtype != torch.bfloat16 else None,
+        lambda: tensor.to("meta"),
+        lambda: tensor.tolist(),
+        lambda: None,
+        lambda: "images",
+        lambda: tensor.requires_grad_(tensor.is_floating_point()),
+    )()
 
 
 # ---- label schemes ------------------------------------------------------------------------------------------------
@@ -87,12 +118,14 @@ def otherwise(chance: random.Random, tensor: torch.Tensor):
 def test_embed():
     def attempt(chance):
         classes = often(chance, CLASSES, 0, 1, -3, 70, 2.5)
-        scheme = chance.choice([
-            lambda: Pixels(classes, often(chance, 1.0, 0.5)),
-            lambda: Fourier(classes, often(chance, 1, 2, 3), often(chance, 0.35, 0, 1, -1, float("nan"))),
-            lambda: Fourier(classes, colours=True),
-            lambda: Morphology(classes, often(chance, 0.35, 0.0, 2.0)),
-        ])()
+        scheme = chance.choice(
+            [
+                lambda: Pixels(classes, often(chance, 1.0, 0.5)),
+                lambda: Fourier(classes, often(chance, 1, 2, 3), often(chance, 0.35, 0, 1, -1, float("nan"))),
+                lambda: Fourier(classes, colours=True),
+                lambda: Morphology(classes, often(chance, 0.35, 0.0, 2.0)),
+            ]
+        )()
         count, channels = chance.choice([1, 2, 5]), chance.choice([1, 1, 3])
         images = some_images(chance, count, channels)
         embedded = scheme.embed(images, some_labels(chance, count))
@@ -117,12 +150,19 @@ def test_hybrids():
 def some_learner(chance: random.Random):
     dense = lambda: mlp([SIDE * SIDE, 6, 5])
     maps = lambda: cnn(1, [3, 4], 3)
-    return chance.choice([
-        lambda: ForwardForward(dense(), Pixels(CLASSES)), lambda: ForwardForward(maps(), Fourier(CLASSES)),
-        lambda: MonoForward(dense(), CLASSES), lambda: MonoForward(maps(), CLASSES), lambda: Backprop(maps(), CLASSES),
-        lambda: FeedbackAlignment(dense(), CLASSES), lambda: DirectFeedbackAlignment(dense(), CLASSES),
-        lambda: ChannelWise(cnn(1, [4, 4], 3), CLASSES), lambda: LinearReadout(MonoForward(dense(), CLASSES), CLASSES),
-    ])()
+    return chance.choice(
+        [
+            lambda: ForwardForward(dense(), Pixels(CLASSES)),
+            lambda: ForwardForward(maps(), Fourier(CLASSES)),
+            lambda: MonoForward(dense(), CLASSES),
+            lambda: MonoForward(maps(), CLASSES),
+            lambda: Backprop(maps(), CLASSES),
+            lambda: FeedbackAlignment(dense(), CLASSES),
+            lambda: DirectFeedbackAlignment(dense(), CLASSES),
+            lambda: ChannelWise(cnn(1, [4, 4], 3), CLASSES),
+            lambda: LinearReadout(MonoForward(dense(), CLASSES), CLASSES),
+        ]
+    )()
 
 
 def test_scores():
@@ -145,17 +185,37 @@ def test_fit():
     def attempt(chance):
         count = chance.choice([4, 8, 9])
         train = Split(some_images(chance, count), some_labels(chance, count))
-        options = dict(epochs=often(chance, 1, 0, -1, 2), batch_size=often(chance, 4, 0, 1, 100, -2),
-                       lr=often(chance, 1e-3, 0.0, -1.0, float("nan"), float("inf"), 1e30))
+        options = dict(
+            epochs=often(chance, 1, 0, -1, 2),
+            batch_size=often(chance, 4, 0, 1, 100, -2),
+            lr=often(chance, 1e-3, 0.0, -1.0, float("nan"), float("inf"), 1e30),
+        )
         if chance.random() < 0.3:
-            options |= dict(chance.sample([
-                ("optimizer", "sgd"), ("optimizer", "SGD"), ("shift", 1), ("shift", -1), ("shift", 20), ("flip", True),
-                ("cooldown", False), ("precision", "float32"), ("precision", "bf16"), ("precision", "half"), ("seed", 2**31),
-                ("validate_every", 0), ("validation", train), ("deadline", 0.0)], chance.choice([1, 2])))
+            options |= dict(
+                chance.sample(
+                    [
+                        ("optimizer", "sgd"),
+                        ("optimizer", "SGD"),
+                        ("shift", 1),
+                        ("shift", -1),
+                        ("shift", 20),
+                        ("flip", True),
+                        ("cooldown", False),
+                        ("precision", "float32"),
+                        ("precision", "bf16"),
+                        ("precision", "half"),
+                        ("seed", 2**31),
+                        ("validate_every", 0),
+                        ("validation", train),
+                        ("deadline", 0.0),
+                    ],
+                    chance.choice([1, 2]),
+                )
+            )
         history = fit(some_learner(chance), train, **options)
         assert len(history.loss) == options["epochs"]
 
-    fuzz(1_000, attempt, (ValueError, TrainingError))
+    fuzz(1_000, attempt, (ValueError, TrainingError, OutOfTime))
 
 
 # ---- datasets -----------------------------------------------------------------------------------------------------
@@ -177,10 +237,10 @@ def home(tmp_path, monkeypatch):
 
 def damage(chance: random.Random, path: Path) -> None:
     """Cut a file short, change some of its bytes, or put other bytes in its place."""
-    content = bytearray(path.read_bytes())
+    content = bytearray(path.read_bytes() or b" ")
     way = chance.randrange(5)
     if way == 0:
-        content = content[: chance.randrange(len(content))]
+        content = content[: chance.randrange(len(content) + 1)]
     elif way in (1, 2):
         for _ in range(chance.choice([1, 1, 3, 20])):
             content[chance.randrange(len(content))] = chance.randrange(256)
@@ -201,14 +261,26 @@ def test_load_a_folder(home):
             damage(chance, chance.choice(files))
         if chance.random() < 0.4:
             path = chance.choice(sorted((home / "data" / "small").rglob("*")))
-            chance.choice([
-                lambda: path.unlink() if path.is_file() else shutil.rmtree(path),
-                lambda: path.rename(path.with_name(chance.choice(["test", "c", ".hidden", "x.png", "x.gif", "é"]))),
-                lambda: shutil.copytree(home / "small" / "train", home / "data" / "small" / chance.choice(["test", "val", "extra"])),
-            ])()
-        options = often(chance, {}, dict(size=3), dict(size=0), dict(size="3"), dict(sizes=3), dict(size=True))
-        found = data.load(often(chance, "small", home / "data" / "small", "smaller", "small/train", "", "."),
-                          often(chance, "cpu", "meta"), **options)
+            chance.choice(
+                [
+                    lambda: path.unlink() if path.is_file() else shutil.rmtree(path),
+                    lambda: path.rename(
+                        path.with_name(chance.choice(["test", "c", ".hidden", "x.png", "x.gif", "é"]))
+                    ),
+                    lambda: shutil.copytree(
+                        home / "small" / "train",
+                        home / "data" / "small" / chance.choice(["test", "val", "extra"]),
+                    ),
+                ]
+            )()
+        options = often(
+            chance, {}, dict(size=3), dict(size=0), dict(size="3"), dict(sizes=3), dict(size=True)
+        )
+        found = data.load(
+            often(chance, "small", home / "data" / "small", "smaller", "small/train", "", "."),
+            often(chance, "cpu", "meta"),
+            **options,
+        )
         assert found.classes == len(found.names) >= 2 and found.train.images.dtype == torch.uint8
 
     fuzz(900, attempt, (DataError, ValueError, TypeError))
@@ -222,13 +294,32 @@ def test_load_a_table(home):
         shutil.copy(home / "train.csv", path)
         for _ in range(often(chance, 1, 0, 3)):
             damage(chance, path)
-        data.tables.csv(path, often(chance, "target", "var_0", "nothing"), often(chance, (), ("var_1",), ("x",)), chance.randrange(9))
+        tables.csv(
+            path,
+            often(chance, "target", "var_0", "nothing"),
+            often(chance, (), ("var_1",), ("x",)),
+            chance.randrange(9),
+        )
 
     fuzz(700, attempt, (DataError,))
 
 
 def test_load_any_name(home):
-    words = [*data.NAMES[:4], "imdb", "santander", "breast_cancer", "small", "no", "a/b", "~", "~nobody/x", "\0", "x" * 300, "", ".."]
+    words = [
+        *data.NAMES[:4],
+        "imdb",
+        "santander",
+        "breast_cancer",
+        "small",
+        "no",
+        "a/b",
+        "~",
+        "~nobody/x",
+        "\0",
+        "x" * 300,
+        "",
+        "..",
+    ]
 
     def attempt(chance):
         name = chance.choice([*words, chance.randbytes(5).decode("latin-1"), None, 3, 2.5, ("mnist",)])
@@ -273,7 +364,9 @@ def test_records_read(tmp_path):
             path.write_text(json.dumps(left))
         elif way == 3:
             other = chance.choice([None, 3, [], [1], "text", {}, list(whole), {"study": whole}, [[[]]]])
-            path.write_text(chance.choice([json.dumps(other), "[" * 100_000, "{" * 9, '{"a":' * 50_000, "NaN", "1e999"]))
+            path.write_text(
+                chance.choice([json.dumps(other), "[" * 100_000, "{" * 9, '{"a":' * 50_000, "NaN", "1e999"])
+            )
         assert isinstance(records.read(path), dict)
 
     fuzz(1_000, attempt)

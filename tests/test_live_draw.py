@@ -25,11 +25,18 @@ SHOWN = ["ff-cnn-wide-local", "ff-mlp", "bp-cnn"]
 POOLED = dict(channels=1, widths=[8, 12], kernel=3, padding="same")
 UNTRAINED = {  # what is not on the shelf yet, and what no network there has: pooling, strides, odd maps, standardised input
     "mono-mlp": dict(rule="mf", widths=[784, 40, 30], bias=False),
-    "mono-cnn": dict(rule="mf", dataset="mnist", blocks=POOLED | dict(widths=[8, 12, 16, 20], pool="average"), standardise=True),
+    "mono-cnn": dict(
+        rule="mf",
+        dataset="mnist",
+        blocks=POOLED | dict(widths=[8, 12, 16, 20], pool="average"),
+        standardise=True,
+    ),
     "mono-max": dict(rule="mf", blocks=POOLED | dict(pool=["max", None])),
-    "channels-mnist": dict(rule="cw", network={}, readout_epochs=1, blocks=POOLED | dict(widths=[20, 30], kernel=7, stride=2)),
+    "channels-mnist": dict(
+        rule="cw", network={}, readout_epochs=1, blocks=POOLED | dict(widths=[20, 30], kernel=7, stride=2)
+    ),
     "bp-mlp": dict(rule="bp", widths=[784, 40, 30]),
-}  # fmt: skip
+}
 ASK = """async ([script, name, text, images]) => {  // the page's own worker, asked about one image after the other
     const start = performance.now(), worker = new Worker(URL.createObjectURL(new Blob([script])));
     const send = (message) => new Promise((resolve, reject) => {
@@ -70,8 +77,16 @@ def untrained(name):
     for buffer in network.buffers():
         buffer.data = buffer.data.half().float()
     state = {f"learner.{key}": x.numpy() for key, x in network.state_dict().items()}
-    state |= {f"linear.{key}": x.detach().numpy() for key, x in readout.linear.state_dict().items()} if readout else {}
-    return network, readout, live.pack(name, state, {"config": config, "image": [1, 28, 28], "classes": 10, "metrics": {}})
+    state |= (
+        {f"linear.{key}": x.detach().numpy() for key, x in readout.linear.state_dict().items()}
+        if readout
+        else {}
+    )
+    return (
+        network,
+        readout,
+        live.pack(name, state, {"config": config, "image": [1, 28, 28], "classes": 10, "metrics": {}}),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -89,12 +104,15 @@ def site(tmp_path_factory):
     (folder / "shelf.js").write_text(f"{head} = {json.dumps(shelf)};")
     for name in ("live.css", "digit.css"):
         shutil.copy(live.SOURCES / name, folder)
-    (folder / "page.html").write_text("""<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8"><title>Digit</title>
+    (
+        folder / "page.html"
+    ).write_text("""<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8"><title>Digit</title>
         <meta name="viewport" content="width=device-width"><meta http-equiv="Content-Security-Policy"
         content="default-src file:; worker-src blob:; style-src file: 'unsafe-inline'">
         <link rel="stylesheet" href="live.css"><link rel="stylesheet" href="digit.css"><script src="digit.js" defer></script>
         <style>html[data-theme=dark] body {background: #121212; color: #eee}</style>
-        <body class="bd-article"><main><h1>Draw</h1><h2>A digit</h2><div class="live" data-live="digit" data-network="bp-cnn"></div></main>""")
+        <body class="bd-article"><main><h1>Draw</h1><h2>A digit</h2>
+        <div class="live" data-live="digit" data-network="bp-cnn"></div></main>""")
     return folder
 
 
@@ -104,8 +122,11 @@ def look(running, site):
     contexts, complaints = [], []
 
     def opened(width=1280, height=1000, folder=site, quiet=True, **options):
-        contexts.append(context := running.new_context(viewport={"width": width, "height": height}, offline=True,
-                                                       reduced_motion="reduce", **options))
+        contexts.append(
+            context := running.new_context(
+                viewport={"width": width, "height": height}, offline=True, reduced_motion="reduce", **options
+            )
+        )
         page = context.new_page()
         if quiet:
             page.on("console", lambda said: complaints.append(said.text))
@@ -127,7 +148,9 @@ def asked():
 def agree(running, name, text, network, readout, images):
     """Scores and logits within 1e-3 of the image's largest; predictions equal, but for ties within 1e-3 of it."""
     page = running.new_page()
-    found = page.evaluate(ASK, [live.bundle("digit"), name, text, base64.b64encode(images.numpy().tobytes()).decode()])
+    found = page.evaluate(
+        ASK, [live.bundle("digit"), name, text, base64.b64encode(images.numpy().tobytes()).decode()]
+    )
     page.close()
     assert len(found) == len(images)
     with torch.no_grad():
@@ -145,7 +168,9 @@ def agree(running, name, text, network, readout, images):
 
 
 # The CNNs of many passes take ten times as long as the others, so they see fewer images.
-@pytest.mark.parametrize("name, count", [("bp-cnn", 500), ("ff-mlp", 500), ("ff-cnn-wide-local", 60), ("ff-cnn-wide-through", 60)])
+@pytest.mark.parametrize(
+    "name, count", [("bp-cnn", 500), ("ff-mlp", 500), ("ff-cnn-wide-local", 60), ("ff-cnn-wide-through", 60)]
+)
 def test_trained_networks_answer_as_pytorch_does(running, asked, monkeypatch, name, count):
     monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(ROOT / "results"))  # beside it the real networks are
     network, readout, _ = networks.load(name)
@@ -169,11 +194,16 @@ def test_other_rules_answer_as_pytorch_does(running, asked, name):
 def test_drawn_digits_are_read_and_the_last_word_is_about_the_whole_drawing(look, size, each):
     page = look(*size)
     drawn.answered(page)
-    found = [(digit, drawn.draw(page, strokes), page.locator(".digit-words").text_content()) for digit, strokes in drawn.drawings(each)]
+    found = [
+        (digit, drawn.draw(page, strokes), page.locator(".digit-words").text_content())
+        for digit, strokes in drawn.drawings(each)
+    ]
     assert sum(answer == str(digit) for digit, answer, _ in found) >= 0.9 * len(found)
     assert all(words.startswith(f"{answer}, ") for _, answer, words in found)
     page.wait_for_timeout(300)
-    assert page.locator(".digit-big").text_content() == found[-1][1], "an answer came after the page said that it was done"
+    assert page.locator(".digit-big").text_content() == found[-1][1], (
+        "an answer came after the page said that it was done"
+    )
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
@@ -193,7 +223,9 @@ def test_a_finger_draws(look):
     drawn.answered(page)
     page.get_by_role("button", name="Clear").tap()
     box, touch = page.locator(".digit-pad").bounding_box(), page.context.new_cdp_session(page)
-    send = lambda kind, *points: touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [*points]})
+    send = lambda kind, *points: touch.send(
+        "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [*points]}
+    )
     at = lambda y: {"x": box["x"] + box["width"] / 2, "y": box["y"] + y * box["height"]}
     send("touchStart", at(0.1))
     for step in range(2, 10):
@@ -245,7 +277,9 @@ def test_test_images_maps_sliders_and_turns_change_what_is_seen(look):
 def test_the_labels_strength_changes_forward_forwards_answer(look):
     page = look()
     page.locator(".digit-network").select_option("ff-cnn-wide-local")
-    page.wait_for_function("() => document.querySelector('.digit-table').classList.contains('digit-labelled')")
+    page.wait_for_function(
+        "() => document.querySelector('.digit-table').classList.contains('digit-labelled')"
+    )
     drawn.answered(page)
     numbers = lambda: page.locator(".digit-number").all_text_contents()
     before, strength = numbers(), page.locator(".digit-slider").nth(3).locator("input")
@@ -260,8 +294,10 @@ def test_only_a_layer_that_does_not_judge_has_no_say(look):
     page = look()
     for name, silent in [("ff-cnn-wide-local", 1), ("ff-mlp", 0), ("ff-cnn-wide-local", 1)]:
         page.locator(".digit-network").select_option(name)
-        page.wait_for_function("text => document.querySelector('.digit-about').textContent.includes(text)",
-                               arg="neurons" if name == "ff-mlp" else "32 filters")
+        page.wait_for_function(
+            "text => document.querySelector('.digit-about').textContent.includes(text)",
+            arg="neurons" if name == "ff-mlp" else "32 filters",
+        )
         drawn.answered(page)
         assert page.locator(".digit-table small").count() == silent
 
@@ -271,7 +307,11 @@ def test_mono_forward_stops_at_the_first_block_that_is_sure_enough(look):
     page.locator(".digit-network").select_option("mono-cnn")
     page.wait_for_function("() => document.querySelector('.digit-about').textContent.includes('not trained')")
     drawn.answered(page)
-    assert page.locator(".digit-table thead th").all_text_contents() == ["Label", *(f"Block {n}" for n in range(1, 5)), "Sum"]
+    assert page.locator(".digit-table thead th").all_text_contents() == [
+        "Label",
+        *(f"Block {n}" for n in range(1, 5)),
+        "Sum",
+    ]
     stops, enough = [], page.locator(".digit-slider").last.locator("input")
     for share in ("50", "99.5"):
         enough.fill(share)
@@ -280,8 +320,14 @@ def test_mono_forward_stops_at_the_first_block_that_is_sure_enough(look):
     assert stops[0].startswith("Early exit: block") and stops[0] != stops[1]
 
 
-@pytest.mark.parametrize("old, new, said", [('"crc32": ', '"crc32": 1', "damaged"), ('"base64": "', '"base64": "AAAA', "damaged"),
-                                            ("learner.head.weight", "learner.head.w", "has no learner.head.weight")])
+@pytest.mark.parametrize(
+    "old, new, said",
+    [
+        ('"crc32": ', '"crc32": 1', "damaged"),
+        ('"base64": "', '"base64": "AAAA', "damaged"),
+        ("learner.head.weight", "learner.head.w", "has no learner.head.weight"),
+    ],
+)
 def test_a_damaged_network_is_a_sentence_on_the_page(look, site, tmp_path, old, new, said):
     folder = shutil.copytree(site, tmp_path / "damaged")
     path = folder / "networks" / "bp-cnn.js"
@@ -307,10 +353,17 @@ def test_no_serious_barrier(look, theme):
     page = look()
     page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
     page.locator(".digit-network").select_option("ff-cnn-wide-local")
-    page.wait_for_function("() => document.querySelector('.digit-table').classList.contains('digit-labelled')")
+    page.wait_for_function(
+        "() => document.querySelector('.digit-table').classList.contains('digit-labelled')"
+    )
     page.locator(".digit-images summary").click()
     page.evaluate("document.getAnimations().forEach(moving => moving.finish())")
     page.context.set_offline(False)
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    bad = [f"{rule['id']}: {node['html'][:200]}" for rule in found if rule["impact"] in ("serious", "critical") for node in rule["nodes"]]
+    bad = [
+        f"{rule['id']}: {node['html'][:200]}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
     assert not bad, bad

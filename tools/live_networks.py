@@ -1,7 +1,7 @@
 """Sphinx extension: what the page "Draw a digit" runs on. Trained networks from the shelf and test images, as scripts.
 
-    _static/live/networks/NAME.js   weights in half precision, and the network's configuration
-    _static/live/shelf.js           which networks there are, and 40 test images of MNIST
+_static/live/networks/NAME.js   weights in half precision, and the network's configuration
+_static/live/shelf.js           which networks there are, and 40 test images of MNIST
 """
 
 import json
@@ -32,25 +32,36 @@ def read(name: str) -> tuple[dict, dict[str, np.ndarray]]:
     """A network's card and tensors. Raises ValueError, with the file's name, when its length is not the header's."""
     card = json.loads((SHELF / f"{name}.json").read_text("utf8"))
     content = (SHELF / f"{name}.safetensors").read_bytes()
-    size, = struct.unpack("<Q", content[:8])
+    (size,) = struct.unpack("<Q", content[:8])
     header = {key: entry for key, entry in json.loads(content[8 : 8 + size]).items() if key != "__metadata__"}
     if len(content) != 8 + size + max(entry["data_offsets"][1] for entry in header.values()):
-        raise ValueError(f"{SHELF / name}.safetensors has {len(content)} bytes; its header promises another number")
-    return card, {key: np.frombuffer(content[8 + size :][slice(*entry["data_offsets"])], DTYPES[entry["dtype"]])
-                  .reshape(entry["shape"]) for key, entry in header.items()}
+        raise ValueError(
+            f"{SHELF / name}.safetensors has {len(content)} bytes; its header promises another number"
+        )
+    return card, {
+        key: np.frombuffer(
+            content[8 + size :][slice(*entry["data_offsets"])], DTYPES[entry["dtype"]]
+        ).reshape(entry["shape"])
+        for key, entry in header.items()
+    }
 
 
 def script(name: str) -> str:
     """A network from the shelf as a script for `loadNetwork`; the one-pass softmax, which the page does not ask, stays."""
     card, tensors = read(name)
     about = {key: card[key] for key in ("config", "image", "classes", "metrics")}
-    return live.pack(name, {key: x for key, x in tensors.items() if not key.startswith("learner.softmax.")}, about)
+    return live.pack(
+        name, {key: x for key, x in tensors.items() if not key.startswith("learner.softmax.")}, about
+    )
 
 
 def shelf(names: list[str]) -> str:
     """The script that tells the page what there is."""
     digits = json.loads(DIGITS.read_text("utf8"))
-    found = [{"name": name, "title": CHOICE[name], "megabytes": round(len(script(name)) / 1e6, 1)} for name in names]
+    found = [
+        {"name": name, "title": CHOICE[name], "megabytes": round(len(script(name)) / 1e6, 1)}
+        for name in names
+    ]
     return f"globalThis.liveShelf = {json.dumps({'networks': found, 'digits': digits})};\n"
 
 

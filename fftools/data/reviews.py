@@ -61,7 +61,7 @@ def _padded(ids: np.ndarray, starts: np.ndarray, known: np.ndarray, length: int)
 
 
 def _tokens():
-    """All reviews as numbers of words: vocabulary, ids, each review's start, labels, and how many are tests."""
+    """All reviews as numbers of words: vocabulary, ids, each review's start, labels, how many are tests."""
     root = folder() / "aclImdb"
     kinds = [root / part / kind for part in ("train", "test") for kind in ("neg", "pos")]
     counts = [len(os.listdir(kind)) if kind.is_dir() else 0 for kind in kinds]

@@ -1,13 +1,14 @@
 """In which precision matrices are multiplied: bf16 where the hardware has it, float32 elsewhere."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """"float32" or "bf16"; "auto" asks the hardware whether it multiplies matrices in bf16. Raises ValueError for others."""
+    """The precision meant, "float32" or "bf16": with "auto" what the hardware has. Raises ValueError."""
     if precision not in ("auto", "float32", "bf16"):
         raise ValueError(f'precision must be "auto", "float32" or "bf16"; got {precision!r}')
     if precision != "auto":
@@ -16,7 +17,9 @@ def resolve_precision(precision: str, device: torch.device) -> str:
         return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "float32"
     if device.type == "cpu":
         able = torch.cpu.get_capabilities()
-        return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") or able.get("amx_tile") else "float32"
+        return (
+            "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") or able.get("amx_tile") else "float32"
+        )
     return "float32"
 
 
@@ -25,11 +28,13 @@ def precision_context(precision: str, device: torch.device):
 
     Without its cache: a low-precision copy of a weight that outlives an optimizer step would train nothing.
     """
+    if precision == "float32" and not torch.amp.is_autocast_available(device.type):
+        return nullcontext()
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False)
 
 
 def in_precision(losses: Iterator[Tensor], precision: str, device: torch.device) -> Iterator[Tensor]:
-    """The losses, each computed in this precision when it is asked for; what is done in between is not touched."""
+    """The losses, each computed in this precision when it is asked for; what happens in between is not."""
     while True:
         with precision_context(precision, device):
             loss = next(losses, None)

@@ -15,29 +15,90 @@ const UNMOVED = { right: 0, down: 0, degrees: 0 };
 async function mountDigit(element, { network: first }) {
   await loadScript("shelf");
   const { networks, digits } = globalThis.liveShelf;
-  const judge = startJudge(), loaded = new Map();
-  const state = { network: null, name: null, movement: { ...UNMOVED }, strength: null, enough: 0.95, example: true, answer: null };
+  const judge = startJudge(),
+    loaded = new Map();
+  const state = {
+    network: null,
+    name: null,
+    movement: { ...UNMOVED },
+    strength: null,
+    enough: 0.95,
+    example: true,
+    answer: null,
+  };
 
-  const pad = makePad({ began, changed, look: () => ({ ink: colour(element, "--digit-ink"), mark: colour(element, "--live-one") }) });
-  const seen = el("canvas", { class: "digit-seen", role: "img", "aria-label": "The 28×28 picture that the network sees" });
-  const big = el("output", { class: "digit-big", "aria-hidden": "true" }), words = el("p", { class: "digit-words", role: "status" });
-  const about = el("p", { class: "digit-about" }), exit = el("p", { class: "digit-exit" }), time = el("p", { class: "digit-time" });
-  const history = el("ol", { class: "digit-history" }), hint = el("p", { class: "digit-hint" });
-  const verdict = verdictTable(), sliders = foolingSliders(state, settle), maps = mapChoice(showMap);
-  const images = testImages(digits, (image, label) => show([], image, label)), failed = el("div");
-  const choice = el("select", { class: "digit-network", onchange: () => choose(choice.value) },
-    ...networks.map(({ name, title, megabytes }) => el("option", { value: name }, `${title} (${megabytes} MB)`)));
+  const pad = makePad({
+    began,
+    changed,
+    look: () => ({ ink: colour(element, "--digit-ink"), mark: colour(element, "--live-one") }),
+  });
+  const seen = el("canvas", {
+    class: "digit-seen",
+    role: "img",
+    "aria-label": "The 28×28 picture that the network sees",
+  });
+  const big = el("output", { class: "digit-big", "aria-hidden": "true" }),
+    words = el("p", { class: "digit-words", role: "status" });
+  const about = el("p", { class: "digit-about" }),
+    exit = el("p", { class: "digit-exit" }),
+    time = el("p", { class: "digit-time" });
+  const history = el("ol", { class: "digit-history" }),
+    hint = el("p", { class: "digit-hint" });
+  const verdict = verdictTable(),
+    sliders = foolingSliders(state, settle),
+    maps = mapChoice(showMap);
+  const images = testImages(digits, (image, label) => show([], image, label)),
+    failed = el("div");
+  const choice = el(
+    "select",
+    { class: "digit-network", onchange: () => choose(choice.value) },
+    ...networks.map(({ name, title, megabytes }) =>
+      el("option", { value: name }, `${title} (${megabytes} MB)`),
+    ),
+  );
 
   const button = (text, onclick) => el("button", { type: "button", onclick }, text);
-  element.replaceChildren(el("div", { class: "digit" },
-    el("div", { class: "digit-left" }, pad.canvas, hint,
-      el("div", { class: "digit-tools" }, button("Undo", () => pad.undo()), button("Clear", () => show([]))),
-      el("div", { class: "digit-sees" }, seen, el("div", {}, el("p", {}, "What the network sees"), big))),
-    el("div", { class: "digit-right" },
-      el("label", {}, el("span", {}, "Network"), choice), about, failed, words, verdict.table, exit, maps.row, time)),
+  element.replaceChildren(
+    el(
+      "div",
+      { class: "digit" },
+      el(
+        "div",
+        { class: "digit-left" },
+        pad.canvas,
+        hint,
+        el(
+          "div",
+          { class: "digit-tools" },
+          button("Undo", () => pad.undo()),
+          button("Clear", () => show([])),
+        ),
+        el("div", { class: "digit-sees" }, seen, el("div", {}, el("p", {}, "What the network sees"), big)),
+      ),
+      el(
+        "div",
+        { class: "digit-right" },
+        el("label", {}, el("span", {}, "Network"), choice),
+        about,
+        failed,
+        words,
+        verdict.table,
+        exit,
+        maps.row,
+        time,
+      ),
+    ),
     images.folded,
-    el("section", { class: "digit-fool" }, el("h3", {}, "Fool it"), sliders.element,
-      el("p", {}, "Stroke by stroke, one digit becomes another. Watch where the answer turns:"), turns(act), history));
+    el(
+      "section",
+      { class: "digit-fool" },
+      el("h3", {}, "Fool it"),
+      sliders.element,
+      el("p", {}, "Stroke by stroke, one digit becomes another. Watch where the answer turns:"),
+      turns(act),
+      history,
+    ),
+  );
 
   // The reader draws, or takes a picture.
 
@@ -48,7 +109,8 @@ async function mountDigit(element, { network: first }) {
 
   function changed(done) {
     state.example = false;
-    if (done) settle(); else refresh();
+    if (done) settle();
+    else refresh();
   }
 
   function show(strokes, picture = null, label = null) {
@@ -61,8 +123,10 @@ async function mountDigit(element, { network: first }) {
   /** Draw strokes before the reader's eyes; at once where less motion is wanted. */
   function act(strokes) {
     show([]);
-    const points = strokes.flatMap((stroke, number) => stroke.map((point, i) => ({ point, number, last: i === stroke.length - 1 })));
-    const acting = state.acting = {};
+    const points = strokes.flatMap((stroke, number) =>
+      stroke.map((point, i) => ({ point, number, last: i === stroke.length - 1 })),
+    );
+    const acting = (state.acting = {});
     const step = () => {
       if (state.acting !== acting) return;
       let next = points.shift();
@@ -89,10 +153,16 @@ async function mountDigit(element, { network: first }) {
   async function refresh() {
     const { image, place } = picture(pad.strokes);
     paintGrey(seen, image, SIDE);
-    hint.textContent = state.example ? "An example. Draw a digit of your own." : blank() ? "Draw a digit, or take one below."
-      : pad.picture && state.label !== null ? `MNIST says: ${state.label}. Add a stroke, and see.` : "";
+    hint.textContent = state.example
+      ? "An example. Draw a digit of your own."
+      : blank()
+        ? "Draw a digit, or take one below."
+        : pad.picture && state.label !== null
+          ? `MNIST says: ${state.label}. Add a stroke, and see.`
+          : "";
     if (!state.network) return false;
-    const { name, strength, network } = state, question = state.question = {};
+    const { name, strength, network } = state,
+      question = (state.question = {});
     verdict.table.setAttribute("aria-busy", "true");
     const answer = blank() ? null : await ask(name, image, strength);
     if (answer === undefined || name !== state.name || (answer && blank())) return false;
@@ -103,7 +173,8 @@ async function mountDigit(element, { network: first }) {
     time.textContent = answer ? `Computed here in ${Math.max(1, Math.round(answer.milliseconds))} ms.` : "";
     showExit();
     showMap();
-    if (state.question !== question) return false; // an answer to less than is drawn by now: shown, but not the last word
+    // an answer to less than is drawn by now: shown, but not the last word
+    if (state.question !== question) return false;
     verdict.table.setAttribute("aria-busy", "false");
     return true;
   }
@@ -126,19 +197,26 @@ async function mountDigit(element, { network: first }) {
     exit.hidden = state.network.rule !== "mf" || !state.answer;
     if (exit.hidden) return;
     const found = earlyExit(state.network, state.answer, state.enough);
-    exit.textContent = found ? `Early exit: block ${found.block + 1} is sure enough of ${found.says}` +
-      (found.spared > 0.005 ? `, and ${Math.round(100 * found.spared)} % of the multiplications are spared.` : ", the last one.")
+    exit.textContent = found
+      ? `Early exit: block ${found.block + 1} is sure enough of ${found.says}` +
+        (found.spared > 0.005
+          ? `, and ${Math.round(100 * found.spared)} % of the multiplications are spared.`
+          : ", the last one.")
       : "Early exit: no block is sure enough, all have to be asked.";
   }
 
   function showMap() {
-    const { answer, place, movement } = state, asked = maps.choice();
+    const { answer, place, movement } = state,
+      asked = maps.choice();
     pad.overlay = null;
     if (answer && asked !== "off" && (answer.maps || answer.goodnessMaps)) {
-      const [winner, second] = ranking(answer.scores), size = SIDE * SIDE;
+      const [winner, second] = ranking(answer.scores),
+        size = SIDE * SIDE;
       const of = (all, label) => all.subarray(label * size, (label + 1) * size);
-      const map = asked === "rival" ? of(answer.goodnessMaps, winner).map((value, i) => value - of(answer.goodnessMaps, second)[i])
-        : of(answer.maps, asked === "winner" ? winner : Number(asked));
+      const map =
+        asked === "rival"
+          ? of(answer.goodnessMaps, winner).map((value, i) => value - of(answer.goodnessMaps, second)[i])
+          : of(answer.maps, asked === "winner" ? winner : Number(asked));
       const [above, below] = ["--live-one", "--live-zero"].map((name) => rgb(colour(element, name)));
       pad.overlay = { image: mapPicture(map, SIDE, above, below), transform: onPad(place, movement) };
     }
@@ -147,9 +225,12 @@ async function mountDigit(element, { network: first }) {
 
   /** What the network said after each stroke. */
   async function tellHistory() {
-    const told = state.telling = {}, entries = [], { name, strength } = state;
+    const told = (state.telling = {}),
+      entries = [],
+      { name, strength } = state;
     for (let count = 1; count <= pad.strokes.length && state.network; count++) {
-      const { image } = picture(pad.strokes.slice(0, count)), answer = await ask(name, image, strength);
+      const { image } = picture(pad.strokes.slice(0, count)),
+        answer = await ask(name, image, strength);
       if (state.telling !== told || !answer) return;
       const canvas = el("canvas", { "aria-hidden": "true" });
       paintGrey(canvas, image, SIDE);
@@ -191,9 +272,12 @@ async function mountDigit(element, { network: first }) {
 /** One line about a network: its layers, and how often it is right. */
 function describe({ layers, about }) {
   const { widths, kernel } = about.config.blocks ?? {};
-  const what = kernel ? `${layers.length} layers of ${[...new Set(widths)].join(", ")} filters ${kernel}×${kernel}`
+  const what = kernel
+    ? `${layers.length} layers of ${[...new Set(widths)].join(", ")} filters ${kernel}×${kernel}`
     : `${layers.length} layers of ${layers[0].shape[0]} neurons`;
-  const right = ["test_goodness", "test_ff_pred", "test_accuracy"].map((key) => about.metrics[key]).find(Boolean);
+  const right = ["test_goodness", "test_ff_pred", "test_accuracy"]
+    .map((key) => about.metrics[key])
+    .find(Boolean);
   return `${what}; ${right ? `right on ${(100 * right).toFixed(1)} % of MNIST's test images.` : "not trained yet."}`;
 }
 

@@ -1,6 +1,7 @@
 // Small pieces of a page.
 
-/** An element with attributes and children; `on…` attributes are listeners, false and null leave one out. */
+/** An element with attributes and children; `on…` attributes are listeners, false and null leave one out.
+/** */
 export function el(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -14,10 +15,18 @@ export function el(tag, attributes = {}, ...children) {
 /** A slider with its name and its value beside it; `change(value)` is called while it moves. */
 export function slider(name, { low, high, step, value, say = String }, change) {
   const told = el("output", {}, say(value));
-  const input = el("input", { type: "range", min: low, max: high, step, value, "aria-valuetext": say(value), oninput: () => {
-    set(Number(input.value));
-    change(Number(input.value));
-  } });
+  const input = el("input", {
+    type: "range",
+    min: low,
+    max: high,
+    step,
+    value,
+    "aria-valuetext": say(value),
+    oninput: () => {
+      set(Number(input.value));
+      change(Number(input.value));
+    },
+  });
   function set(now) {
     input.value = now;
     told.textContent = say(now);
@@ -35,10 +44,14 @@ export function paintGrey(canvas, values, side) {
   canvas.getContext("2d").putImageData(pixels, 0, 0);
 }
 
-/** A map as a picture: values above 0 in one colour, below in the other, the stronger the less transparent. */
+/** A map as a picture: values above 0 in one colour, below in the other, the stronger the less transparent.
+ * */
 export function mapPicture(map, side, above, below) {
-  const most = Math.max(...map.map(Math.abs)) || 1, pixels = new ImageData(side, side);
-  map.forEach((value, i) => pixels.data.set([...(value > 0 ? above : below), 235 * Math.sqrt(Math.abs(value) / most)], 4 * i));
+  const most = Math.max(...map.map(Math.abs)) || 1,
+    pixels = new ImageData(side, side);
+  map.forEach((value, i) =>
+    pixels.data.set([...(value > 0 ? above : below), 235 * Math.sqrt(Math.abs(value) / most)], 4 * i),
+  );
   const canvas = el("canvas", { width: side, height: side });
   canvas.getContext("2d").putImageData(pixels, 0, 0);
   return canvas;

@@ -9,12 +9,14 @@ export function serve() {
   globalThis.onmessage = ({ data: { id, name, packed, image, options } }) => {
     try {
       if (packed) {
-        const { about, tensors } = unpack(name, packed), network = readNetwork(about, tensors);
+        const { about, tensors } = unpack(name, packed),
+          network = readNetwork(about, tensors);
         networks.set(name, network);
         const { ask, ...told } = network;
         postMessage({ id, result: { ...told, about } });
       } else {
-        const start = performance.now(), answer = networks.get(name).ask(image, options);
+        const start = performance.now(),
+          answer = networks.get(name).ask(image, options);
         postMessage({ id, result: { ...answer, milliseconds: performance.now() - start } });
       }
     } catch (error) {
@@ -23,16 +25,21 @@ export function serve() {
   };
 }
 
-/** The page's end. `load(name, packed)` promises what the network is like, or fails with a sentence. `ask(name, image, options)`
- *  promises its answer, or null when a newer question came before this one's turn. */
+/** The page's end. `load(name, packed)` promises what the network is like, or fails with a sentence.
+ *  `ask(name, image, options)` promises its answer, or null when a newer question came before this one's
+ *  turn. */
 export function startJudge() {
-  const worker = startWorker(), open = new Map();
-  let next = 0, busy = false, waiting = null;
+  const worker = startWorker(),
+    open = new Map();
+  let next = 0,
+    busy = false,
+    waiting = null;
 
   worker.onmessage = ({ data: { id, result, error } }) => {
     const { resolve, reject } = open.get(id);
     open.delete(id);
-    if (error) reject(new Error(error)); else resolve(result);
+    if (error) reject(new Error(error));
+    else resolve(result);
   };
 
   function send(message) {

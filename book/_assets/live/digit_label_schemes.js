@@ -1,5 +1,5 @@
-// How a label enters an image. Picture and label are only ever added, a · picture + b · label: on that a network's first
-// layer counts, which reads the picture once for all labels (see digit_forward_forward.js).
+// How a label enters an image. Picture and label are only ever added, a · picture + b · label: on that a
+// network's first layer counts, which reads the picture once for all labels (see digit_forward_forward.js).
 
 const SCHEMES = { pixels: pixelLabels, fourier: fourierLabels };
 
@@ -29,20 +29,36 @@ function pixelLabels(height, width, classes) {
 /** A wave over the whole image for each class (FF-CNN, Section 2.1), laid over it with strength K. */
 function fourierLabels(height, width, classes, { set = 1 }) {
   const modes = set === 1 ? slowWaves(height, width, classes) : turnedWaves(height, width, classes);
-  const labels = modes.map(([down, right, phase]) => Float32Array.from({ length: height * width }, (_, pixel) => {
-    const cycles = (down * Math.floor(pixel / width)) / height + (right * (pixel % width)) / width;
-    return (1 + Math.cos(2 * Math.PI * cycles - (phase * Math.PI) / 2)) / 2;
-  }));
-  const mean = new Float32Array(height * width).map((_, pixel) => labels.reduce((sum, one) => sum + one[pixel], 0) / classes);
-  return { labels: [...labels, mean], prepare: (image) => image, mix: (strength) => [1 - strength, strength], stretched: true };
+  const labels = modes.map(([down, right, phase]) =>
+    Float32Array.from({ length: height * width }, (_, pixel) => {
+      const cycles = (down * Math.floor(pixel / width)) / height + (right * (pixel % width)) / width;
+      return (1 + Math.cos(2 * Math.PI * cycles - (phase * Math.PI) / 2)) / 2;
+    }),
+  );
+  const mean = new Float32Array(height * width).map(
+    (_, pixel) => labels.reduce((sum, one) => sum + one[pixel], 0) / classes,
+  );
+  return {
+    labels: [...labels, mean],
+    prepare: (image) => image,
+    mix: (strength) => [1 - strength, strength],
+    stretched: true,
+  };
 }
 
 /** Set 1: four orientations at 1, 2, 3, … cycles per image; then the same a quarter turn later. */
 function slowWaves(height, width, classes) {
-  const found = [], nyquist = Math.floor(Math.min(height, width) / 2);
+  const found = [],
+    nyquist = Math.floor(Math.min(height, width) / 2);
   for (let phase = 0; phase < 4; phase++) {
     for (let cycles = 1; cycles < nyquist; cycles++) {
-      for (const [y, x] of [[0, 1], [1, 1], [1, 0], [1, -1]]) found.push([cycles * y, cycles * x, phase]);
+      for (const [y, x] of [
+        [0, 1],
+        [1, 1],
+        [1, 0],
+        [1, -1],
+      ])
+        found.push([cycles * y, cycles * x, phase]);
     }
   }
   return found.slice(0, classes);

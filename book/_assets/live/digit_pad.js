@@ -1,22 +1,34 @@
-// The pad: strokes by mouse, finger or pen, or with the arrow keys. It knows strokes and shows them; what they mean is
-// nothing to it.
+// The pad: strokes by mouse, finger or pen, or with the arrow keys. It knows strokes and shows them; what
+// they mean is nothing to it.
 
 import { el } from "./digit_elements.js";
 import { SIDE } from "./digit_ink.js";
 
-const SIZE = 560, PEN = 0.065, STEP = 1 / 28; // of the canvas; a pen's width and a key's step in parts of it
-const HELP = "Drawing pad. Draw with the mouse, a finger or a pen. With the keyboard: arrow keys move the pen, the space bar " +
+const SIZE = 560,
+  PEN = 0.065,
+  STEP = 1 / 28; // of the canvas; a pen's width and a key's step in parts of it
+const HELP =
+  "Drawing pad. Draw with the mouse, a finger or a pen. With the keyboard: arrow keys move the pen, the space bar " +
   "sets it down and lifts it, Backspace takes a stroke back, Delete clears.";
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/** A pad that calls `began()` before a stroke of the reader's, and `changed(done)` whenever there is more or less ink;
- *  `done` when a pen was lifted. `look()` gives its colours `{ink, mark}`. */
+/** A pad that calls `began()` before a stroke of the reader's, and `changed(done)` whenever there is more
+ *  or less ink; `done` when a pen was lifted. `look()` gives its colours `{ink, mark}`. */
 export function makePad({ began, changed, look }) {
-  const canvas = el("canvas", { class: "digit-pad", width: SIZE, height: SIZE, tabindex: 0, role: "application",
-    "aria-label": HELP });
+  const canvas = el("canvas", {
+    class: "digit-pad",
+    width: SIZE,
+    height: SIZE,
+    tabindex: 0,
+    role: "application",
+    "aria-label": HELP,
+  });
   const paper = canvas.getContext("2d");
   const pad = { canvas, strokes: [], picture: null, overlay: null, paint, undo, clear, show };
-  let stroke = null, cursor = [0.5, 0.25], byKeys = false, pointer = null;
+  let stroke = null,
+    cursor = [0.5, 0.25],
+    byKeys = false,
+    pointer = null;
 
   function paint() {
     const { ink, mark } = look();
@@ -36,7 +48,8 @@ export function makePad({ began, changed, look }) {
       Object.assign(paper, { strokeStyle: mark, fillStyle: mark, lineWidth: 0.008 });
       paper.beginPath();
       paper.arc(...cursor, 0.03, 0, 2 * Math.PI);
-      if (stroke) paper.fill(); else paper.stroke();
+      if (stroke) paper.fill();
+      else paper.stroke();
     }
   }
 
@@ -44,7 +57,8 @@ export function makePad({ began, changed, look }) {
     paper.fillStyle = ink;
     pad.picture.forEach((value, pixel) => {
       paper.globalAlpha = value;
-      if (value) paper.fillRect((pixel % SIDE) / SIDE, Math.floor(pixel / SIDE) / SIDE, 1.02 / SIDE, 1.02 / SIDE);
+      if (value)
+        paper.fillRect((pixel % SIDE) / SIDE, Math.floor(pixel / SIDE) / SIDE, 1.02 / SIDE, 1.02 / SIDE);
     });
     paper.globalAlpha = 1;
   }
@@ -82,7 +96,8 @@ export function makePad({ began, changed, look }) {
 
   function undo() {
     stroke = null;
-    if (pad.strokes.length) pad.strokes.pop(); else pad.picture = null;
+    if (pad.strokes.length) pad.strokes.pop();
+    else pad.picture = null;
     change(true);
   }
 
@@ -99,8 +114,9 @@ export function makePad({ began, changed, look }) {
 
   const where = (event) => {
     const box = canvas.getBoundingClientRect();
-    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height]
-      .map((share) => Math.min(1, Math.max(0, share)));
+    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height].map((share) =>
+      Math.min(1, Math.max(0, share)),
+    );
   };
   canvas.addEventListener("pointerdown", (event) => {
     if (pointer !== null || event.button) return;
@@ -119,19 +135,29 @@ export function makePad({ began, changed, look }) {
   }
   canvas.addEventListener("keydown", (event) => {
     const arrow = ARROWS[event.key];
-    if (event.ctrlKey || event.metaKey || event.altKey || !(arrow || [" ", "Backspace", "Delete"].includes(event.key))) return;
+    if (
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey ||
+      !(arrow || [" ", "Backspace", "Delete"].includes(event.key))
+    )
+      return;
     event.preventDefault();
     byKeys = true;
     if (arrow) {
       cursor = cursor.map((value, axis) => Math.min(1, Math.max(0, value + STEP * arrow[axis])));
       if (stroke) extend(cursor);
     } else if (event.key === " ") {
-      if (stroke) end(); else begin(cursor);
+      if (stroke) end();
+      else begin(cursor);
     } else if (event.key === "Backspace") undo();
     else clear();
     paint();
   });
-  canvas.addEventListener("focus", () => { byKeys = canvas.matches(":focus-visible"); paint(); });
+  canvas.addEventListener("focus", () => {
+    byKeys = canvas.matches(":focus-visible");
+    paint();
+  });
   canvas.addEventListener("blur", () => (stroke && pointer === null ? end() : paint()));
   return pad;
 }

@@ -10,17 +10,40 @@ export function arc(x, y, wide, high, from, to) {
 
 /** A line, or several in one stroke. */
 export function line(...points) {
-  return points.slice(1).flatMap(([x, y], i) => Array.from({ length: 11 }, (_, k) =>
-    [points[i][0] + ((x - points[i][0]) * k) / 10, points[i][1] + ((y - points[i][1]) * k) / 10]));
+  return points
+    .slice(1)
+    .flatMap(([x, y], i) =>
+      Array.from({ length: 11 }, (_, k) => [
+        points[i][0] + ((x - points[i][0]) * k) / 10,
+        points[i][1] + ((y - points[i][1]) * k) / 10,
+      ]),
+    );
 }
 
 const three = [...arc(0.48, 0.33, 0.17, 0.15, -150, 90), ...arc(0.48, 0.67, 0.2, 0.19, -90, 150)];
 
 export const TURNS = [
-  { title: "3 into 8", strokes: [three, arc(0.48, 0.33, 0.17, 0.15, 90, 210), arc(0.48, 0.67, 0.2, 0.19, 150, 270)] },
-  { title: "5 into 6", strokes: [[...line([0.62, 0.16], [0.4, 0.17], [0.36, 0.46]), ...arc(0.47, 0.66, 0.17, 0.2, -130, 150)],
-    line([0.36, 0.44], [0.31, 0.58], [0.32, 0.74])] },
-  { title: "1 into 4", strokes: [line([0.56, 0.16], [0.54, 0.84]), line([0.36, 0.2], [0.3, 0.52], [0.7, 0.52])] },
-  { title: "0 into 8", strokes: [arc(0.5, 0.5, 0.17, 0.34, -90, 270), line([0.36, 0.42], [0.64, 0.58]),
-    line([0.64, 0.42], [0.36, 0.58])] },
+  {
+    title: "3 into 8",
+    strokes: [three, arc(0.48, 0.33, 0.17, 0.15, 90, 210), arc(0.48, 0.67, 0.2, 0.19, 150, 270)],
+  },
+  {
+    title: "5 into 6",
+    strokes: [
+      [...line([0.62, 0.16], [0.4, 0.17], [0.36, 0.46]), ...arc(0.47, 0.66, 0.17, 0.2, -130, 150)],
+      line([0.36, 0.44], [0.31, 0.58], [0.32, 0.74]),
+    ],
+  },
+  {
+    title: "1 into 4",
+    strokes: [line([0.56, 0.16], [0.54, 0.84]), line([0.36, 0.2], [0.3, 0.52], [0.7, 0.52])],
+  },
+  {
+    title: "0 into 8",
+    strokes: [
+      arc(0.5, 0.5, 0.17, 0.34, -90, 270),
+      line([0.36, 0.42], [0.64, 0.58]),
+      line([0.64, 0.42], [0.36, 0.58]),
+    ],
+  },
 ];
