@@ -164,7 +164,7 @@ def test_float_images_train_as_bytes_do(learner, noise):
 def test_scores_take_bytes_as_training_does(learner, noise):
     with torch.no_grad():
         for ask in learner.answers().values():
-            assert torch.equal(ask(noise.images), ask(noise.floats())), name
+            assert torch.equal(ask(noise.images), ask(noise.floats()))
     scheme = getattr(learner, "label", None)
     if scheme is not None:
         assert torch.equal(
