@@ -121,7 +121,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture
 def look(running, site):
-    """A function that opens the page at a size, without a network; in the end it has complained of nothing."""
+    """A function that opens the page at a size, without a network; it complains of nothing."""
     contexts, complaints = [], []
 
     def opened(width=1280, height=1000, folder=site, quiet=True, **options):
