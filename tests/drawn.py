@@ -1,6 +1,6 @@
 """Digits as people write them, as strokes of a pen, and a hand that draws them on the page.
 
-python tests/drawn.py     draws ten digits of each kind on the built page, and prints how many each network reads
+python tests/drawn.py     draws ten digits of each kind on the built page, and counts what each network reads
 """
 
 import math

@@ -121,7 +121,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture
 def look(running, site):
-    """A function that opens the page at a size, without a network; in the end it has complained of nothing."""
+    """A function that opens the page at a size, without a network; it complains of nothing."""
     contexts, complaints = [], []
 
     def opened(width=1280, height=1000, folder=site, quiet=True, **options):
@@ -170,9 +170,17 @@ def agree(running, name, text, network, readout, images):
     return found
 
 
-# The CNNs of many passes take ten times as long as the others, so they see fewer images.
+# FF-CNN's ten passes and Mono-Forward's wide CNN take longer than the others, so they see fewer images.
 @pytest.mark.parametrize(
-    "name, count", [("bp-cnn", 500), ("ff-mlp", 500), ("ff-cnn-wide-local", 60), ("ff-cnn-wide-through", 60)]
+    "name, count",
+    [
+        ("bp-cnn", 500),
+        ("ff-mlp", 500),
+        ("mono-mlp", 500),
+        ("mono-cnn", 100),
+        ("ff-cnn-wide-local", 60),
+        ("ff-cnn-wide-through", 60),
+    ],
 )
 def test_trained_networks_answer_as_pytorch_does(running, asked, monkeypatch, name, count):
     monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(ROOT / "results"))  # beside it the real networks are

@@ -29,7 +29,7 @@ CHOICE = {
 
 
 def read(name: str) -> tuple[dict, dict[str, np.ndarray]]:
-    """A network's card and tensors. Raises ValueError, naming the file, when its length is not the header's."""
+    """A network's card and tensors. Raises ValueError, naming it, when its length is not the header's."""
     card = json.loads((SHELF / f"{name}.json").read_text("utf8"))
     content = (SHELF / f"{name}.safetensors").read_bytes()
     (size,) = struct.unpack("<Q", content[:8])
