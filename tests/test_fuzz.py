@@ -1,4 +1,4 @@
-"""10,000 inputs of every kind: each works, or raises an error that our docstrings name, within a second. Seeds are fixed."""
+"""10,000 inputs: each works, or raises an error that our docstrings name, within a second. Seeds are fixed."""
 
 import json
 import random
@@ -30,7 +30,7 @@ CLASSES, SIDE = 4, 8
 
 
 def fuzz(cases: int, attempt, errors=(ValueError,), seed: str = "") -> None:
-    """Call `attempt(chance)` so often, with random numbers of its own each time; a case is found again by its number."""
+    """Call `attempt(chance)` so often, each time with its own random numbers, the same for a case's number."""
     worked, failed = 0, []
     for case in range(cases):
         chance, started = random.Random(f"{attempt.__qualname__} {seed} {case}"), time.process_time()
@@ -113,7 +113,7 @@ def otherwise(chance: random.Random, tensor: torch.Tensor):
     )()
 
 
-# ---- label schemes ------------------------------------------------------------------------------------------------
+# ---- label schemes -------------------------------------------------------------------------------
 
 
 def test_embed():
@@ -145,7 +145,7 @@ def test_hybrids():
     fuzz(300, attempt)
 
 
-# ---- learners -----------------------------------------------------------------------------------------------------
+# ---- learners ------------------------------------------------------------------------------------
 
 
 def some_learner(chance: random.Random):
@@ -219,7 +219,7 @@ def test_fit():
     fuzz(1_000, attempt, (ValueError, TrainingError, OutOfTime))
 
 
-# ---- datasets -----------------------------------------------------------------------------------------------------
+# ---- datasets ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -334,7 +334,7 @@ def test_load_any_name(home):
     fuzz(300, attempt, (DataError, ValueError, TypeError))
 
 
-# ---- networks and records -----------------------------------------------------------------------------------------
+# ---- networks and records ------------------------------------------------------------------------
 
 
 def test_networks_load(tmp_path, monkeypatch):
