@@ -1,4 +1,4 @@
-"""10,000 inputs: each works, or raises an error that our docstrings name, within a second. Seeds are fixed."""
+"""10,000 inputs: each works, or raises errors that our docstrings name, within a second. Seeds are fixed."""
 
 import json
 import random
@@ -30,7 +30,7 @@ CLASSES, SIDE = 4, 8
 
 
 def fuzz(cases: int, attempt, errors=(ValueError,), seed: str = "") -> None:
-    """Call `attempt(chance)` so often, each time with its own random numbers, the same for a case's number."""
+    """Call `attempt(chance)` so often; a case's random numbers are the same every time."""
     worked, failed = 0, []
     for case in range(cases):
         chance, started = random.Random(f"{attempt.__qualname__} {seed} {case}"), time.process_time()
