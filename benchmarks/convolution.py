@@ -22,9 +22,19 @@ from fftools.fast.memory import keep_freed_memory
 
 SAMPLES, TURNS = 100, 7
 # (channels, filters, kernel, edge of the map, padding): the FF-CNN's second and third layers, then those of other chapters.
-SHAPES = [(width, width, kernel, 28 - layer * (kernel - 1), 0)
-          for kernel in (3, 5, 7) for width in (16, 32, 64, 128) for layer in (1, 2)]
-SHAPES += [(64, 128, 3, 14, 1), (128, 256, 3, 7, 1), (256, 512, 3, 3, 1), (40, 80, 5, 14, 2), (80, 160, 5, 7, 2)]
+SHAPES = [
+    (width, width, kernel, 28 - layer * (kernel - 1), 0)
+    for kernel in (3, 5, 7)
+    for width in (16, 32, 64, 128)
+    for layer in (1, 2)
+]
+SHAPES += [
+    (64, 128, 3, 14, 1),
+    (128, 256, 3, 7, 1),
+    (256, 512, 3, 3, 1),
+    (40, 80, 5, 14, 2),
+    (80, 160, 5, 7, 2),
+]
 
 
 def best(*ways) -> list[float]:
@@ -49,25 +59,42 @@ def convolutions(dtype: torch.dtype) -> None:
     for channels, filters, kernel, edge, padding in SHAPES:
         x = torch.randn(SAMPLES, channels, edge, edge).relu().to(dtype)
         weight = (torch.randn(filters, channels, kernel, kernel) / kernel).to(dtype).requires_grad_()
-        plain = lambda x, weight: F.conv2d(x, weight, padding=padding)
-        layouts = [x.clone().requires_grad_(), x.contiguous(memory_format=torch.channels_last).requires_grad_(),
-                   x.permute(2, 3, 0, 1).contiguous().permute(2, 3, 0, 1).requires_grad_()]
-        *direct, through = best(*(step(plain, layout, weight) for layout in layouts[:2]),
-                                step(lambda x, weight: fourier.convolve(x, weight, padding), layouts[2], weight))
+        plain = lambda x, weight, padding=padding: F.conv2d(x, weight, padding=padding)
+        layouts = [
+            x.clone().requires_grad_(),
+            x.contiguous(memory_format=torch.channels_last).requires_grad_(),
+            x.permute(2, 3, 0, 1).contiguous().permute(2, 3, 0, 1).requires_grad_(),
+        ]
+        *direct, through = best(
+            *(step(plain, layout, weight) for layout in layouts[:2]),
+            step(lambda x, weight, padding=padding: fourier.convolve(x, weight, padding), layouts[2], weight),
+        )
         chosen = convolution.cheaper(x.shape, filters, kernel, padding, dtype)
         missed = chosen != (through < min(direct))
-        print(f"{'':8}  {f'{channels}→{filters} {kernel}×{kernel}':>14} {f'{edge}×{edge}':>6} {min(direct):9.1f} {through:9.1f} "
-              f"{min(direct) / through:6.2f}  {'fourier' if chosen else 'direct'}{' *' * missed}", flush=True)
+        print(
+            f"{'':8}  {f'{channels}→{filters} {kernel}×{kernel}':>14} {f'{edge}×{edge}':>6} {min(direct):9.1f} {through:9.1f} "
+            f"{min(direct) / through:6.2f}  {'fourier' if chosen else 'direct'}{' *' * missed}",
+            flush=True,
+        )
 
 
 def pooling() -> None:
     print(f"\n{'pooling':10} {'maps':>10} {'PyTorch':>9} {'ours':>9} {'gain':>6}")
     for edge, channels in ((28, 64), (14, 128)):
-        x = torch.randn(SAMPLES, channels, edge, edge).bfloat16().contiguous(memory_format=torch.channels_last).requires_grad_()
-        for name, ours, theirs in (("average", AveragedReLU(), nn.Sequential(nn.ReLU(), nn.AvgPool2d(2))),
-                                   ("max", nn.Sequential(nn.ReLU(), max_pooling()), nn.Sequential(nn.ReLU(), nn.MaxPool2d(2)))):
-            plain = lambda x: theirs(x).contiguous()  # whose gradient comes as a flattening read-out sends it
-            mine = lambda x: ours(x).contiguous()
+        x = (
+            torch.randn(SAMPLES, channels, edge, edge)
+            .bfloat16()
+            .contiguous(memory_format=torch.channels_last)
+            .requires_grad_()
+        )
+        for name, ours, theirs in (
+            ("average", AveragedReLU(), nn.Sequential(nn.ReLU(), nn.AvgPool2d(2))),
+            ("max", nn.Sequential(nn.ReLU(), max_pooling()), nn.Sequential(nn.ReLU(), nn.MaxPool2d(2))),
+        ):
+            plain = lambda x, theirs=theirs: theirs(
+                x
+            ).contiguous()  # whose gradient comes as a flattening read-out sends it
+            mine = lambda x, ours=ours: ours(x).contiguous()
             slow, fast = best(step(plain, x), step(mine, x))
             print(f"{name:10} {f'{channels}×{edge}×{edge}':>10} {slow:9.2f} {fast:9.2f} {slow / fast:6.2f}")
 
@@ -79,7 +106,7 @@ def main() -> None:
     able = torch.cpu.get_capabilities()
     units = [name for name in ("amx_bf16", "avx512_bf16", "avx512") if able.get(name)]
     print(f"torch {torch.__version__}; {', '.join(units) or 'no AVX-512'}; path {convolution.path()}")
-    for dtype in ((torch.bfloat16, torch.float32) if units else (torch.float32,)):
+    for dtype in (torch.bfloat16, torch.float32) if units else (torch.float32,):
         convolutions(dtype)
     pooling()
 

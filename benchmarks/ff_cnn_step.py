@@ -59,7 +59,15 @@ def ours(learner, train, steps: int) -> float:
     """Seconds per step of `fit`, after an epoch in which it sets itself up."""
     ticks = []
     part = train[: steps * BATCH]
-    fit(learner, part, epochs=2, batch_size=BATCH, lr=LR, cooldown=False, on_epoch=lambda *_: ticks.append(time.perf_counter()))
+    fit(
+        learner,
+        part,
+        epochs=2,
+        batch_size=BATCH,
+        lr=LR,
+        cooldown=False,
+        on_epoch=lambda *_: ticks.append(time.perf_counter()),
+    )
     return (ticks[-1] - ticks[1]) / (len(part) // BATCH)
 
 
@@ -96,7 +104,9 @@ def learn(learner, images, labels) -> None:
 
 def matmul_rate(device, precision: str, size: int) -> float:
     """Operations per second in square matrix products: the best of five turns."""
-    left, right = torch.randn(2, size, size, device=device).to(torch.bfloat16 if precision == "bf16" else torch.float32)
+    left, right = torch.randn(2, size, size, device=device).to(
+        torch.bfloat16 if precision == "bf16" else torch.float32
+    )
     best = float("inf")
     for _ in range(6):  # the first one warms up
         started = time.perf_counter()
@@ -110,13 +120,19 @@ def matmul_rate(device, precision: str, size: int) -> float:
 def compare(learner, blocks, images, labels) -> None:
     """From the same weights both see the same losses."""
     positive, negative = learner.label.embed(images, labels), learner.label.embed(images, (labels + 1) % 10)
-    for found, expected in zip(learner.contrast(positive, negative), plain_losses(blocks, positive, negative), strict=True):
-        assert torch.allclose(found, expected, rtol=1e-4), f"not the same rule: {found.item()} and {expected.item()}"
+    for found, expected in zip(
+        learner.contrast(positive, negative), plain_losses(blocks, positive, negative), strict=True
+    ):
+        assert torch.allclose(found, expected, rtol=1e-4), (
+            f"not the same rule: {found.item()} and {expected.item()}"
+        )
 
 
 def main() -> None:
     sys.stdout.reconfigure(errors="replace")  # a console may not know ×
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--width", type=int, default=128)
     options.add_argument("--kernel", type=int, default=7)
     options.add_argument("--turns", type=int, default=7)
@@ -133,26 +149,41 @@ def main() -> None:
     blocks.load_state_dict(learner.blocks.state_dict())
     compare(learner, blocks, images, labels)
 
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    print(f"{where}; torch {torch.__version__}; 3 × {chosen.width} filters {chosen.kernel}×{chosen.kernel} on "
-          f"{dataset.name}, batch {BATCH}; "
-          f"ours in {precision}, plain in float32")
+    where = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"CPU, {torch.get_num_threads()} threads"
+    )
+    print(
+        f"{where}; torch {torch.__version__}; 3 × {chosen.width} filters {chosen.kernel}×{chosen.kernel} on "
+        f"{dataset.name}, batch {BATCH}; "
+        f"ours in {precision}, plain in float32"
+    )
     ours(learner, train, 5), plain(blocks, learner.label, train, 5)  # warm up
-    turns = [(ours(learner, train, chosen.steps), plain(blocks, learner.label, train, chosen.steps))
-             for _ in range(chosen.turns)]
+    turns = [
+        (ours(learner, train, chosen.steps), plain(blocks, learner.label, train, chosen.steps))
+        for _ in range(chosen.turns)
+    ]
     fast, slow = (statistics.median(column) for column in zip(*turns))
     ratios = sorted(slow / fast for fast, slow in turns)
     scoring(learner, train.images[:100])  # warm up
-    seen, before = (statistics.median(column) for column in zip(*(scoring(learner, train.images[:1000]) for _ in range(3))))
+    seen, before = (
+        statistics.median(column)
+        for column in zip(*(scoring(learner, train.images[:1000]) for _ in range(3)))
+    )
     rate = matmul_rate(device, precision, 8192 if device.type == "cuda" else 2048)
     with precision_context(precision, device):
         count = measure.operations(lambda: learn(learner, images, labels))
-    print(f"goodness of 10,000 images: {1e4 * seen:.1f} s, {1e4 * before:.1f} s with PyTorch's convolutions: {before / seen:.2f} "
-          "times as fast")
-    print(f"plain  {slow * 1e3:8.2f} ms a step\nours   {fast * 1e3:8.2f} ms a step\n"
-          f"ratio  {statistics.median(ratios):8.2f}   ({ratios[0]:.2f} to {ratios[-1]:.2f} over {chosen.turns} turns)\n"
-          f"{count / 1e9:.2f} GFLOP a step: {count / fast / 1e9:.0f} GFLOP/s, {count / fast / rate:.0%} of the "
-          f"{rate / 1e9:.0f} GFLOP/s at which large matrices are multiplied here")
+    print(
+        f"goodness of 10,000 images: {1e4 * seen:.1f} s, {1e4 * before:.1f} s with PyTorch's convolutions: {before / seen:.2f} "
+        "times as fast"
+    )
+    print(
+        f"plain  {slow * 1e3:8.2f} ms a step\nours   {fast * 1e3:8.2f} ms a step\n"
+        f"ratio  {statistics.median(ratios):8.2f}   ({ratios[0]:.2f} to {ratios[-1]:.2f} over {chosen.turns} turns)\n"
+        f"{count / 1e9:.2f} GFLOP a step: {count / fast / 1e9:.0f} GFLOP/s, {count / fast / rate:.0%} of the "
+        f"{rate / 1e9:.0f} GFLOP/s at which large matrices are multiplied here"
+    )
 
 
 if __name__ == "__main__":

@@ -31,17 +31,23 @@ from fftools.fit import fit
 from fftools.rules.mono_forward import MonoForward
 
 LR, WIDTHS, FILTERS = 1e-3, [784, 1000, 1000], [3, 64, 128, 256, 512]
-NETWORKS = {"mlp": lambda: mlp(WIDTHS, bias=False),
-            "cnn": lambda: cnn(FILTERS[0], FILTERS[1:], 3, padding="same", pool="average")}
+NETWORKS = {
+    "mlp": lambda: mlp(WIDTHS, bias=False),
+    "cnn": lambda: cnn(FILTERS[0], FILTERS[1:], 3, padding="same", pool="average"),
+}
 
 
 def plain_blocks(network: str) -> nn.ModuleList:
     """The same networks from PyTorch's modules, with the same names of weights."""
     if network == "mlp":
-        return nn.ModuleList(nn.Sequential(nn.Flatten(), nn.Linear(inputs, neurons, bias=False), nn.ReLU())
-                             for inputs, neurons in zip(WIDTHS, WIDTHS[1:]))
-    return nn.ModuleList(nn.Sequential(nn.Conv2d(inputs, filters, 3, padding=1), nn.ReLU(), nn.AvgPool2d(2))
-                         for inputs, filters in zip(FILTERS, FILTERS[1:]))
+        return nn.ModuleList(
+            nn.Sequential(nn.Flatten(), nn.Linear(inputs, neurons, bias=False), nn.ReLU())
+            for inputs, neurons in zip(WIDTHS, WIDTHS[1:])
+        )
+    return nn.ModuleList(
+        nn.Sequential(nn.Conv2d(inputs, filters, 3, padding=1), nn.ReLU(), nn.AvgPool2d(2))
+        for inputs, filters in zip(FILTERS, FILTERS[1:])
+    )
 
 
 def plain_losses(blocks, matrices, images, labels):
@@ -55,15 +61,24 @@ def plain_losses(blocks, matrices, images, labels):
 def ours(learner, train, batch: int) -> float:
     """Seconds per step of `fit`, after an epoch in which it sets itself up."""
     ticks = []
-    fit(learner, train, epochs=2, batch_size=batch, lr=LR, cooldown=False,
-        on_epoch=lambda *_: ticks.append(time.perf_counter()))
+    fit(
+        learner,
+        train,
+        epochs=2,
+        batch_size=batch,
+        lr=LR,
+        cooldown=False,
+        on_epoch=lambda *_: ticks.append(time.perf_counter()),
+    )
     return (ticks[-1] - ticks[1]) / (len(train) // batch)
 
 
 def plain(blocks, matrices, train, batch: int) -> float:
     """Seconds per step of the plain way, on the same images."""
-    optimizers = [torch.optim.Adam([*block.parameters(), matrix], lr=LR, foreach=False, fused=False)
-                  for block, matrix in zip(blocks, matrices)]
+    optimizers = [
+        torch.optim.Adam([*block.parameters(), matrix], lr=LR, foreach=False, fused=False)
+        for block, matrix in zip(blocks, matrices)
+    ]
     started = time.perf_counter()
     for images, labels in train.batches(batch, torch.Generator().manual_seed(0)):
         for optimizer, loss in zip(optimizers, plain_losses(blocks, matrices, images, labels)):
@@ -78,7 +93,9 @@ def compare(learner, blocks, matrices, images, labels) -> None:
     """From the same weights both see the same losses."""
     theirs = plain_losses(blocks, matrices, images, labels)
     for found, expected in zip(learner.local_losses(images, labels), theirs, strict=True):
-        assert torch.allclose(found, expected, rtol=1e-4), f"not the same rule: {found.item()} and {expected.item()}"
+        assert torch.allclose(found, expected, rtol=1e-4), (
+            f"not the same rule: {found.item()} and {expected.item()}"
+        )
 
 
 def training_images(network: str, count: int, device) -> tuple[str, Split]:
@@ -87,12 +104,16 @@ def training_images(network: str, count: int, device) -> tuple[str, Split]:
         found = data.load("mnist", device, fallback="digits")
         return found.name, found.train[:count]
     generator = torch.Generator().manual_seed(0)
-    return "random bytes", Split(torch.randint(256, (count, 3, 32, 32), generator=generator).to(torch.uint8).to(device),
-                                 torch.randint(10, (count,), generator=generator).to(device))
+    return "random bytes", Split(
+        torch.randint(256, (count, 3, 32, 32), generator=generator).to(torch.uint8).to(device),
+        torch.randint(10, (count,), generator=generator).to(device),
+    )
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--network", choices=NETWORKS, default="mlp")
     options.add_argument("--batch", type=int, default=128, help="images in a batch")
     options.add_argument("--turns", type=int, default=7)
@@ -102,27 +123,41 @@ def main() -> None:
     device = data.pick_device(chosen.device)
     source, train = training_images(chosen.network, chosen.steps * chosen.batch, device)
     torch.manual_seed(0)
-    learner, blocks = MonoForward(NETWORKS[chosen.network]()).to(device), plain_blocks(chosen.network).to(device)
+    learner, blocks = (
+        MonoForward(NETWORKS[chosen.network]()).to(device),
+        plain_blocks(chosen.network).to(device),
+    )
     images, labels = train[: chosen.batch].floats(), train.labels[: chosen.batch]
     learner.scores(images)  # the matrices learn their size
     blocks.load_state_dict(learner.blocks.state_dict())
     matrices = [projection.weight.detach().clone().requires_grad_() for projection in learner.projections]
     compare(learner, blocks, matrices, images, labels)
 
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    print(f"{where}; torch {torch.__version__}; {chosen.network} on {source}, batch {chosen.batch}; "
-          f"ours in {resolve_precision('auto', device)}, plain in float32")
+    where = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"CPU, {torch.get_num_threads()} threads"
+    )
+    print(
+        f"{where}; torch {torch.__version__}; {chosen.network} on {source}, batch {chosen.batch}; "
+        f"ours in {resolve_precision('auto', device)}, plain in float32"
+    )
     few = train[: 3 * chosen.batch]
     with multiprocessing.get_context("spawn").Pool(1) as apart:
+
         def turn(split: Split) -> tuple[float, float]:
-            return ours(learner, split, chosen.batch), apart.apply(plain, (blocks, matrices, split, chosen.batch))
+            return ours(learner, split, chosen.batch), apart.apply(
+                plain, (blocks, matrices, split, chosen.batch)
+            )
 
         turn(few)  # warm up
         turns = [turn(train) for _ in range(chosen.turns)]
     fast, slow = (statistics.median(column) for column in zip(*turns))
     ratios = sorted(slow / fast for fast, slow in turns)
-    print(f"plain  {slow * 1e3:8.2f} ms a step\nours   {fast * 1e3:8.2f} ms a step\n"
-          f"ratio  {statistics.median(ratios):8.2f}   ({ratios[0]:.2f} to {ratios[-1]:.2f} over {chosen.turns} turns)")
+    print(
+        f"plain  {slow * 1e3:8.2f} ms a step\nours   {fast * 1e3:8.2f} ms a step\n"
+        f"ratio  {statistics.median(ratios):8.2f}   ({ratios[0]:.2f} to {ratios[-1]:.2f} over {chosen.turns} turns)"
+    )
 
 
 if __name__ == "__main__":

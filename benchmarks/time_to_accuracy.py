@@ -35,14 +35,23 @@ def trained(config: dict, dataset: data.Dataset) -> tuple[float, float]:
     learner = build(config).to(device)
     measure.wait(device)
     started = time.perf_counter()
-    fit(learner, dataset.train, epochs=config["epochs"], lr=config["lr"], batch_size=config["batch_size"],
-        shift=config["shift"], flip=config.get("flip", False))
+    fit(
+        learner,
+        dataset.train,
+        epochs=config["epochs"],
+        lr=config["lr"],
+        batch_size=config["batch_size"],
+        shift=config["shift"],
+        flip=config.get("flip", False),
+    )
     measure.wait(device)
     return time.perf_counter() - started, accuracy(learner.scores, dataset.test)
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--network", choices=NETWORKS, default="mlp")
     options.add_argument("--epochs", type=int, default=10)
     options.add_argument("--device", default="auto")
@@ -50,14 +59,22 @@ def main() -> None:
     shape = NETWORKS[chosen.network]
     dataset = data.load(shape["dataset"], chosen.device)
     device = dataset.train.labels.device
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device}, {torch.get_num_threads()} threads"
-    print(f"{name}; torch {torch.__version__}; {resolve_precision('auto', device)}\n{dataset.name}, {chosen.network}, "
-          f"{len(dataset.train):,} images, {chosen.epochs} epochs, seed 0\n")
+    name = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"{device}, {torch.get_num_threads()} threads"
+    )
+    print(
+        f"{name}; torch {torch.__version__}; {resolve_precision('auto', device)}\n{dataset.name}, {chosen.network}, "
+        f"{len(dataset.train):,} images, {chosen.epochs} epochs, seed 0\n"
+    )
     for rule, called in (("mf", "Mono-Forward"), ("bp", "backpropagation")):
         config = race(chosen.network, rule, **shape, epochs=chosen.epochs)
         seconds, right = trained(config, dataset)
-        print(f"{called:16} {seconds:7.1f} s   {100 * right:.2f} % of {len(dataset.test):,} test images"
-              f"   (rate {config['lr']:g})")
+        print(
+            f"{called:16} {seconds:7.1f} s   {100 * right:.2f} % of {len(dataset.test):,} test images"
+            f"   (rate {config['lr']:g})"
+        )
 
 
 if __name__ == "__main__":

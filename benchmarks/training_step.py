@@ -118,8 +118,15 @@ def straightforward(layers, loader, steps: int, device) -> float:
 def ours(learner, train: Split, steps: int, epochs: int = 2) -> float:
     """Seconds per step of `fit`: the median epoch after the first one, in which a GPU captures its graph."""
     ticks = []
-    fit(learner, train[: steps * BATCH], epochs=epochs, batch_size=BATCH, lr=LR, cooldown=False,
-        on_epoch=lambda *_: ticks.append(time.perf_counter()))
+    fit(
+        learner,
+        train[: steps * BATCH],
+        epochs=epochs,
+        batch_size=BATCH,
+        lr=LR,
+        cooldown=False,
+        on_epoch=lambda *_: ticks.append(time.perf_counter()),
+    )
     return statistics.median(after - before for before, after in pairwise(ticks[1:])) / steps
 
 
@@ -165,8 +172,10 @@ def images(device) -> tuple[Split, object, str]:
         return found.train, MNIST(data.folder(), train=True, transform=ToTensor()), "MNIST"
     except DataError:
         generator = torch.Generator().manual_seed(0)
-        split = Split(torch.randint(256, (50_000, 1, 28, 28), generator=generator).to(torch.uint8).to(device),
-                      torch.randint(10, (50_000,), generator=generator).to(device))
+        split = Split(
+            torch.randint(256, (50_000, 1, 28, 28), generator=generator).to(torch.uint8).to(device),
+            torch.randint(10, (50_000,), generator=generator).to(device),
+        )
         return split, RandomImages(split), "random bytes in MNIST's shape"
 
 
@@ -176,10 +185,15 @@ def compare(learner, layers, train: Split) -> None:
     x, wrong = part.floats().flatten(1), (part.labels + 1) % 10
     positive, negative = overlay(x, part.labels), overlay(x, wrong)
     scheme = learner.label
-    for layer, _, loss in zip(layers, learner.blocks, learner.contrast(
-            scheme.embed(part.floats(), part.labels), scheme.embed(part.floats(), wrong))):
+    for layer, _, loss in zip(
+        layers,
+        learner.blocks,
+        learner.contrast(scheme.embed(part.floats(), part.labels), scheme.embed(part.floats(), wrong)),
+    ):
         expected = layer.loss(positive, negative)
-        assert torch.allclose(loss, expected, rtol=1e-4), f"not the same rule: {loss.item()} and {expected.item()}"
+        assert torch.allclose(loss, expected, rtol=1e-4), (
+            f"not the same rule: {loss.item()} and {expected.item()}"
+        )
         with torch.no_grad():
             positive, negative = layer(positive), layer(negative)
 
@@ -188,15 +202,24 @@ def hardware(device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     info = Path("/proc/cpuinfo")
-    names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")] \
-        if info.exists() else [platform.processor()]
+    names = (
+        [
+            line.split(":")[1].strip()
+            for line in info.read_text().splitlines()
+            if line.startswith("model name")
+        ]
+        if info.exists()
+        else [platform.processor()]
+    )
     able = torch.cpu.get_capabilities()
     units = "AMX" if able.get("amx_bf16") else "AVX-512 bf16" if able.get("avx512_bf16") else "no bf16"
     return f"{names[0] if names else platform.processor()}, {torch.get_num_threads()} threads, {units}"
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--turns", type=int, default=7)
     options.add_argument("--steps", type=int, default=20, help="steps of each in a turn")
     options.add_argument("--device", default="auto")
@@ -210,17 +233,23 @@ def main() -> None:
         layer.load_state_dict(block[1].state_dict())
     compare(learner, layers, train)
     loader = DataLoader(dataset, batch_size=BATCH, shuffle=True)
-    print(f"{hardware(device)}; torch {torch.__version__}\n{name}; {WIDTHS}, batch {BATCH}; "
-          f"ours in {resolve_precision('auto', device)}, straightforward in float32")
+    print(
+        f"{hardware(device)}; torch {torch.__version__}\n{name}; {WIDTHS}, batch {BATCH}; "
+        f"ours in {resolve_precision('auto', device)}, straightforward in float32"
+    )
 
     straightforward(layers, loader, 3, device), ours(learner, train, 10)  # warm up
-    turns = [(ours(learner, train, 2 * chosen.steps), straightforward(layers, loader, chosen.steps, device))
-             for _ in range(chosen.turns)]
+    turns = [
+        (ours(learner, train, 2 * chosen.steps), straightforward(layers, loader, chosen.steps, device))
+        for _ in range(chosen.turns)
+    ]
     fast, slow = (statistics.median(column) * 1e3 for column in zip(*turns))
     ratios = sorted(slow / fast for fast, slow in turns)
-    print(f"\nstraightforward  {slow:8.2f} ms a step\nours             {fast:8.2f} ms a step\n"
-          f"ratio            {statistics.median(ratios):8.2f}   ({ratios[0]:.2f} to {ratios[-1]:.2f} "
-          f"over {chosen.turns} turns)\n\nWhere our step's time goes (without graph capture):")
+    print(
+        f"\nstraightforward  {slow:8.2f} ms a step\nours             {fast:8.2f} ms a step\n"
+        f"ratio            {statistics.median(ratios):8.2f}   ({ratios[0]:.2f} to {ratios[-1]:.2f} "
+        f"over {chosen.turns} turns)\n\nWhere our step's time goes (without graph capture):"
+    )
     parts(learner, train, 5, device)
     spent = parts(learner, train, 2 * chosen.steps, device)
     for part, seconds in spent.items():

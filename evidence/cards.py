@@ -10,7 +10,8 @@ MAYBE = {"names"}  # of the classes; the first cards did not have them
 
 
 def read(path: Path) -> dict:
-    """The card of a network. Raises ValueError when it is not JSON, lacks a key, was changed, or is another network's."""
+    """The card of a network. Raises ValueError when it is not JSON, lacks a key, was changed, or is another
+    network's."""
     try:
         card = json.loads(written := path.read_bytes())
     except (ValueError, RecursionError) as error:

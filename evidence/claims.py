@@ -14,14 +14,23 @@ VERDICTS = (*NUMBERS, *STATEMENTS, "open", "shown in a chapter")
 # Where our runs have less of these than the paper's, they are smaller.
 SCALE = {"epochs", "train_images", "widths", "blocks.widths", "blocks.kernel", "batches", "steps"}
 _first = lambda found: [(found[0], other) for other in found[1:]]
-PAIRS = {"order": itertools.pairwise, "first": _first, "same": _first, "at least": _first,
-         "pairs": lambda found: list(zip(found[::2], found[1::2])),
-         "gap": lambda found: itertools.pairwise([difference(*two) for two in zip(found[::2], found[1::2])])}
+PAIRS = {
+    "order": itertools.pairwise,
+    "first": _first,
+    "same": _first,
+    "at least": _first,
+    "pairs": lambda found: list(zip(found[::2], found[1::2])),
+    "gap": lambda found: itertools.pairwise([difference(*two) for two in zip(found[::2], found[1::2])]),
+}
 # Whether a 95 % interval of the first minus the second says yes, and whether it says no.
-JUDGED = {"order": (lambda low, high, within: low > 0, lambda low, high, within: high < 0),
-          "at least": (lambda low, high, within: low >= -within, lambda low, high, within: high < 0),
-          "same": (lambda low, high, within: -within <= low and high <= within,
-                   lambda low, high, within: low > within or high < -within)}
+JUDGED = {
+    "order": (lambda low, high, within: low > 0, lambda low, high, within: high < 0),
+    "at least": (lambda low, high, within: low >= -within, lambda low, high, within: high < 0),
+    "same": (
+        lambda low, high, within: -within <= low and high <= within,
+        lambda low, high, within: low > within or high < -within,
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -131,19 +140,33 @@ class Claim:
             gap = one != other and other in tables[home] and interval(tables[home][one], tables[home][other])
             return bool(gap) and gap[0] > 0
 
-        apart = [(i, j) for i, j in itertools.combinations(range(len(best)), 2)
-                 if beats(i, best[i], best[j]) and beats(j, best[j], best[i])]
-        same = len(set(best)) == 1 and all(beats(home, best[0], other) for home, values in enumerate(tables)
-                                           for other in values if other != best[0])
+        apart = [
+            (i, j)
+            for i, j in itertools.combinations(range(len(best)), 2)
+            if beats(i, best[i], best[j]) and beats(j, best[j], best[i])
+        ]
+        same = len(set(best)) == 1 and all(
+            beats(home, best[0], other)
+            for home, values in enumerate(tables)
+            for other in values
+            if other != best[0]
+        )
         higher = [best[0] > best[j] for i, j in apart if i == 0]
-        yes, no = {"same peak": (same, apart), "other peak": (apart, same),
-                   "higher peak": (sum(higher) == len(best) - 1, same or False in higher)}[self.holds]
+        yes, no = {
+            "same peak": (same, apart),
+            "other peak": (apart, same),
+            "higher peak": (sum(higher) == len(best) - 1, same or False in higher),
+        }[self.holds]
         return "supported" if yes else "contradicted" if no else "undecided"
 
     def differences(self, found: list[Found]) -> dict[str, tuple]:
         """By path, our value and the paper's, where our records are not as the paper has it."""
-        return {path: (ours, theirs) for path in leaves(self.at) for one in found
-                if not fits(ours := part(one.record["config"], path), theirs := part(self.at, path))}
+        return {
+            path: (ours, theirs)
+            for path in leaves(self.at)
+            for one in found
+            if not fits(ours := part(one.record["config"], path), theirs := part(self.at, path))
+        }
 
     def smaller(self, found: list[Found]) -> bool:
         """Whether our runs are of less than the paper's scale."""
@@ -158,10 +181,15 @@ def documents() -> dict[str, dict]:
 
 def load() -> list[Claim]:
     """All claims. Raises ValueError for an unknown field or protocol, or an id that is used twice."""
-    entries = [{"document": name} | document.get("protocols", {}).get(entry.get("protocol"), {}) | entry
-               for name, document in documents().items() for entry in document["claims"]]
+    entries = [
+        {"document": name} | document.get("protocols", {}).get(entry.get("protocol"), {}) | entry
+        for name, document in documents().items()
+        for entry in document["claims"]
+    ]
     known = {name: {None, *document.get("protocols", {})} for name, document in documents().items()}
-    if absent := {each["protocol"] for each in entries if each.get("protocol") not in known[each["document"]]}:
+    if absent := {
+        each["protocol"] for each in entries if each.get("protocol") not in known[each["document"]]
+    }:
         raise ValueError(f"claims.toml lacks protocols that its claims name: {', '.join(sorted(absent))}")
     if unknown := {key for entry in entries for key in entry} - set(Claim.__dataclass_fields__):
         raise ValueError(f"claims.toml has unknown fields: {', '.join(sorted(unknown))}")
@@ -173,5 +201,8 @@ def load() -> list[Claim]:
 def lost(kept: dict[str, str]) -> list[str]:
     """The claims that had an answer and have none now, in sentences. (What an answer says may change.)"""
     now = {claim.id: claim.verdict() for claim in load()}
-    return [f"{name}: was {before}, is {now.get(name, 'gone')}" for name, before in kept.items()
-            if before not in ("open", "control") and now.get(name, "open") == "open"]
+    return [
+        f"{name}: was {before}, is {now.get(name, 'gone')}"
+        for name, before in kept.items()
+        if before not in ("open", "control") and now.get(name, "open") == "open"
+    ]

@@ -20,10 +20,13 @@ def run_on_ray(
     """Make the missing runs of a study on a Ray cluster and count how they ended, as `run_study` does.
 
     address    of the cluster, "auto" for the one this machine belongs to, "local" to start one here
-    gpus       share of a GPU that each run takes: 0.25 puts four runs on a card; 0 gives each run one CPU core
+    gpus        share of a GPU that each run takes: 0.25 puts four runs on a card; 0 gives each run one CPU
+               core
 
-    A worker, on which both packages are installed, makes its run as any process does, saved state and lock included;
-    the record travels back and is written here if no shared folder has it already. A run whose worker dies is given to
+    A worker, on which both packages are installed, makes its run as any process does, saved state and lock
+    included;
+    the record travels back and is written here if no shared folder has it already. A run whose worker dies is
+    given to
     another one. Raises ValueError when seeds or budget are not positive, gpus is negative, or Ray is missing.
     """
     run.check_positive(seeds=seeds, budget=budget)

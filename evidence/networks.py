@@ -44,9 +44,11 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Kept:
-    """A published network, ready to predict: `learner, readout, card = load("ff-cnn-wide-local")`. Nothing is unpickled.
+    """A published network, ready to predict: `learner, readout, card = load("ff-cnn-wide-local")`. Nothing is
+    unpickled.
 
-    Raises ValueError, with the file's name, for an unknown name, a missing file, a card that is damaged, and weights
+    Raises ValueError, with the file's name, for an unknown name, a missing file, a card that is damaged, and
+    weights
     that are not, byte for byte and tensor for tensor, what the card says.
     """
     if name not in names():
@@ -76,7 +78,8 @@ def publish(study: str, config: dict, seed: int, name: str) -> dict:
 
     The weights come from `runs/`, where the run left them. They are kept in half precision when that moves no
     validation accuracy by more than 0.01 points, whichever way the network is asked, else as they are.
-    Both files are written, or none (OSError). Raises ValueError when the run has no record, no accuracy on validation
+    Both files are written, or none (OSError). Raises ValueError when the run has no record, no accuracy on
+    validation
     images or no weights, has a table's data, or left weights that do not answer as the record says.
     """
     file = records.path_of(study, config, seed)
@@ -133,7 +136,8 @@ def _weights(config: dict, seed: int) -> dict[str, Tensor]:
 
 
 def _untrained(card: dict) -> Kept:
-    """The network that a card describes, every layer's size settled. The random generators stay as they are."""
+    """The network that a card describes, every layer's size settled. The random generators stay as they
+    are."""
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             image, learner = torch.zeros(1, *card["image"]), build(card["config"]).eval()
@@ -151,7 +155,8 @@ def _untrained(card: dict) -> Kept:
 
 
 def _parts(network: Kept) -> nn.ModuleDict:
-    """What a file holds: `learner.*`, and of the read-out `linear.*`, since the rest of it is the learner again."""
+    """What a file holds: `learner.*`, and of the read-out `linear.*`, since the rest of it is the learner
+    again."""
     readout = {} if network.readout is None else {"linear": network.readout.linear}
     return nn.ModuleDict({"learner": network.learner, **readout})
 

@@ -101,9 +101,11 @@ def summary(real: list[tuple[Claim, str]]) -> str:
 def line(claim: Claim, verdict: str) -> str:
     """One claim: what it says, the paper's number, ours and the verdict; where, on what scale and why are folded."""
     found = claim.found()
+    waits = "its chapter has not been run since" if claim.ours and claim.chapter else ""
+    why = claim.why or waits or ("see the chapter" if claim.chapter else "not run")
     ours = (
         escape(measured(claim)).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
-        or f"<i>{_code(claim.why or ('see the chapter' if claim.chapter else 'not run'))}</i>"
+        or f"<i>{_code(why)}</i>"
     )
     if found and claim.chapter and verdict == "open":
         ours += "<i>, smaller than the paper's</i>"
@@ -114,7 +116,7 @@ def line(claim: Claim, verdict: str) -> str:
         ("Not as in the paper", "; ".join([*_differs(claim, found), *filter(None, [claim.differs])])),
         ("How the record was chosen", claim.chosen),
         ("The paper's lead", lead(claim)),
-        ("Open because", claim.why if verdict == "open" else ""),
+        ("Open because", why if verdict == "open" else ""),
         ("Tolerance", _tolerance(claim)),
     ]
     folded = "".join(f"<dt>{name}</dt><dd>{_code(text)}</dd>" for name, text in told if text)

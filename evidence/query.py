@@ -62,16 +62,21 @@ def part(config: dict, path: str):
 
 def leaves(parts: dict, above: str = "") -> list[str]:
     """The dotted paths of all that is not a table."""
-    return [path for key, value in parts.items()
-            for path in (leaves(value, f"{above}{key}.") if isinstance(value, dict) else [above + key])]
+    return [
+        path
+        for key, value in parts.items()
+        for path in (leaves(value, f"{above}{key}.") if isinstance(value, dict) else [above + key])
+    ]
 
 
 def table(study: str, profile: str | None = None) -> pd.DataFrame:
     """The records of a study as a table: configuration, seed, profile, metrics and provenance as columns."""
-    return pd.DataFrame([
-        r["config"] | {"seed": r["seed"], "profile": r["profile"]} | r["metrics"] | r["provenance"]
-        for r in records.load(study, profile)
-    ])
+    return pd.DataFrame(
+        [
+            r["config"] | {"seed": r["seed"], "profile": r["profile"]} | r["metrics"] | r["provenance"]
+            for r in records.load(study, profile)
+        ]
+    )
 
 
 @dataclass(frozen=True)
@@ -117,8 +122,11 @@ def every(query: dict, at: dict | None = None, scale: float = 100) -> list[Found
             groups.setdefault(json.dumps(record["config"], sort_keys=True), []).append(record)
     spread = [found.sd**2 for group in groups.values() if (found := _found(group, metric, scale)).seeds > 1]
     between = math.sqrt(fmean(spread)) if spread else 0.0
-    fitting = [group for group in groups.values() if all(
-        holds(group[0]["config"], parts) for parts in (query.get("where", {}), at or {}))]
+    fitting = [
+        group
+        for group in groups.values()
+        if all(holds(group[0]["config"], parts) for parts in (query.get("where", {}), at or {}))
+    ]
     judge = metric.replace("test_", "val_", 1)
     if len(fitting) > 1 and any(value_of(record, judge) is None for group in fitting for record in group):
         raise ValueError(f"{len(fitting)} configurations fit {query}, and no validation images choose")
@@ -155,8 +163,12 @@ def _found(kept: list[dict], metric: str, scale: float, between: float = 0.0) ->
 def difference(one: Found, other: Found) -> Found:
     """`one` minus `other`, by the seeds that they share."""
     shared = sorted(set(one.values) & set(other.values))
-    return Found({seed: one.values[seed] - other.values[seed] for seed in shared}, one.record,
-                 math.hypot(one.noise, other.noise), one.exact and other.exact)
+    return Found(
+        {seed: one.values[seed] - other.values[seed] for seed in shared},
+        one.record,
+        math.hypot(one.noise, other.noise),
+        one.exact and other.exact,
+    )
 
 
 def interval(one: Found, other: Found) -> tuple[float, float] | None:

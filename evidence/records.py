@@ -4,13 +4,13 @@ import hashlib
 import json
 import os
 import platform
-import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 
+from evidence.names import slug
 from fftools.fast import convolution
 from fftools.files import write
 
@@ -18,14 +18,11 @@ KEYS = {"study", "config", "seed", "profile", "metrics", "history", "provenance"
 WATCHED = 2_000  # validation images on which a long run is watched; its verdict comes from all of them
 PACKAGES = "fftools", "evidence"
 MARK = "verdicts.json"  # in the folder of the course's own records
-LONGEST = 60  # characters of a run's readable name
-SHORT = dict(lr="lr", epochs="ep", train_images="n", batch_size="b", shift="shift", steps="steps", strength="k", set="set",
-             temperature="t", negatives_each="neg")
-USUAL = dict(label="fourier", set=1, strength=0.35, norm="layer", first_loss=1, first_judge=1, classes=2)
 
 
 def folder() -> Path:
-    """Where records lie: `FFTOOLS_RESULTS_DIR`; else the course's `results/`, above here or beside this package.
+    """Where records lie: `FFTOOLS_RESULTS_DIR`; else the course's `results/`, above here or beside this
+    package.
 
     Where the course is not at hand, in `results/` here. Another project's folder of that name is passed over.
     """
@@ -42,27 +39,6 @@ def run_name(config: dict, seed: int) -> str:
     return f"{hashlib.sha256(text.encode()).hexdigest()[:10]}-s{seed}"
 
 
-def slug(config: dict) -> str:
-    """What a run is, for people, in at most `LONGEST` characters. A record is found by its `run_name` alone."""
-    network, labels, blocks = (config.get(part, {}) for part in ("network", "labels", "blocks"))
-    widths = blocks.get("widths", config.get("widths", [])[1:])
-    parts = [config.get("rule"), config.get("way"), config.get("dataset", config.get("shape")),
-             *map(str, config.get("form", {}).values()),
-             f"{len(widths)}x{widths[0]}" if len(set(widths)) == 1 else "-".join(map(str, widths)),
-             f"k{blocks['kernel']}" if blocks else "", {True: "local", False: "through"}.get(network.get("local"), "")]
-    parts += [f"{SHORT[key]}{config[key]:g}" for key in ("lr", "strength", "epochs", "steps", "shift") if config.get(key)]
-    options = {"label": config.get("label")} | labels | network | dict(pool=blocks.get("pool"), weights=config.get("weights"))
-    parts += [value if isinstance(value, str) else f"{SHORT.get(key, key)}{value:g}" for key, value in options.items()
-              if isinstance(value, str | float | int) and not isinstance(value, bool) and value != USUAL.get(key)]
-    parts += [key for key in ("standardise", "flip", "all_images") if config.get(key)] + [config.get("optimizer")]
-    parts += [f"{SHORT[key]}{config[key]:g}" for key in ("train_images", "batch_size") if config.get(key)]
-    name = ""
-    for part in (re.sub(r"[^a-z0-9.]+", "-", part.lower()) for part in parts if part):
-        if len(name) + len(part) < LONGEST:
-            name += "-" * bool(name) + part
-    return name or "run"
-
-
 def path_of(study: str, config: dict, seed: int, results: Path | None = None) -> Path:
     """The file in which this run's record lies or will lie, under `results` or `folder()`."""
     kept, name = (results or folder()) / study, run_name(config, seed)
@@ -77,7 +53,8 @@ def run_of(path: Path) -> str:
 def provenance(dataset: str, device: torch.device | str, precision: str, seconds: float) -> dict:
     """Where and how numbers were made: commit, versions, device, precision, dataset, seconds, UTC time.
 
-    `convolution` is the path that wide convolutions took on a CPU, else "torch"; older records do not have it.
+    `convolution` is the path that wide convolutions took on a CPU, else "torch"; older records do not have
+    it.
     """
     device = torch.device(device)
     cpu = f"{device.type}, {torch.get_num_threads()} threads"
@@ -95,12 +72,17 @@ def provenance(dataset: str, device: torch.device | str, precision: str, seconds
 
 
 def _commit() -> str:
-    """The last commit that touched the two packages, marked when one of them has changed since; "unknown" without git."""
+    """The last commit that touched the two packages, marked when one of them has changed since; "unknown"
+    without git."""
     root = Path(__file__).resolve().parents[1]
     asked = ["log", "-1", "--format=%h", "--abbrev=12"], ["status", "--porcelain"]
     try:
-        last, changed = (subprocess.run(["git", *what, "--", *PACKAGES], capture_output=True, text=True,
-                                        cwd=root).stdout.strip() for what in asked)
+        last, changed = (
+            subprocess.run(
+                ["git", *what, "--", *PACKAGES], capture_output=True, text=True, cwd=root
+            ).stdout.strip()
+            for what in asked
+        )
     except OSError:
         return "unknown"
     return (last or "unknown") + ("-dirty" if changed else "")
@@ -116,7 +98,8 @@ def save(
     origin: dict,
     path: Path | None = None,
 ) -> Path:
-    """Write one record, to `path_of` or another `path`, and return its file; readers see the whole of it or nothing."""
+    """Write one record, to `path_of` or another `path`, and return its file; readers see the whole of it or
+    nothing."""
     path = path or path_of(study, config, seed)
     record = dict(study=study, config=config, seed=seed, profile=profile, metrics=metrics, history=history)
     write_json(path, record | {"provenance": origin})
@@ -138,7 +121,8 @@ def write_json(path: Path, content: dict) -> None:
 
 
 def load(study: str, profile: str | None = None, results: Path | None = None) -> list[dict]:
-    """All records of a study (of one profile), in a fixed order. An unreadable record raises ValueError by name."""
+    """All records of a study (of one profile), in a fixed order. An unreadable record raises ValueError by
+    name."""
     paths = {run_of(path): path for path in ((results or folder()) / study).glob("*.json")}
     found = [read(paths[name]) for name in sorted(paths)]
     return [record for record in found if profile in (None, record["profile"])]
@@ -151,16 +135,23 @@ def read(path: Path) -> dict:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"record {path} is not JSON ({error}); delete it and run the study again") from error
     if missing := KEYS - set(record if isinstance(record, dict) else ()):
-        raise ValueError(f"record {path} lacks {', '.join(sorted(missing))}; delete it and run the study again")
+        raise ValueError(
+            f"record {path} lacks {', '.join(sorted(missing))}; delete it and run the study again"
+        )
     return record
 
 
 def glue(key: str, value: float | int | str) -> None:
-    """Keep a value in this cell's output, so that the prose of any page can show it: `{glue:text}` with `key:.2f`.
+    """Keep a value in this cell's output, so that the prose of any page can show it: `{glue:text}` with
+    `key:.2f`.
 
     What myst_nb's function of this name does, without needing that package (Colab has none).
     """
     from IPython.display import display
 
     prefix = "application/papermill.record/"
-    display({f"{prefix}text/plain": repr(value)}, raw=True, metadata={"scrapbook": {"name": key, "mime_prefix": prefix}})
+    display(
+        {f"{prefix}text/plain": repr(value)},
+        raw=True,
+        metadata={"scrapbook": {"name": key, "mime_prefix": prefix}},
+    )

@@ -3,7 +3,6 @@
     runs = report.load("mono-mlp").where(dataset="mnist", epochs=40)
     runs.where(rule="mf").mean()                                    98.61 ± 0.05 (5 seeds)
     report.lead(runs.where(rule="mf"), runs.where(rule="bp"))       +0.12 ± 0.06
-    report.table(rows, "rule", "test (%)")
 
 A metric is the name that records give it, or only "val" or "test": then it is the rule's main answer there.
 """
@@ -24,7 +23,7 @@ RULES = dict(mf="MF", bp="BP", fa="FA", dfa="DFA", ff="FF", cw="channel-wise")
 MAIN = dict(mf="ff_pred", ff="goodness", cw="goodness")  # of the others there is one answer, "accuracy"
 NOT_RUN = "not run yet"
 CONFIGURATION = lambda config: records.run_name(config, 0)
-ROOM = {"padding": "0.15em 0.6em", "text-align": "left"}
+ROOM = "padding: 0.15em 0.6em; text-align: left"
 
 
 class Mean(NamedTuple):
@@ -61,10 +60,8 @@ class Lead(NamedTuple):
         return ahead if self.points > self.noise else behind if self.points < -self.noise else between
 
     def __str__(self) -> str:
-        digits = 1 if self.noise > 0.5 else 2
-        return (
-            self.says() if np.isnan(self.points) else f"{self.points:+.{digits}f} ± {self.noise:.{digits}f}"
-        )
+        told = "{:+.1f} ± {:.1f}" if self.noise > 0.5 else "{:+.2f} ± {:.2f}"
+        return self.says() if np.isnan(self.points) else told.format(*self)
 
 
 class Runs(list):
@@ -131,7 +128,7 @@ def trials(name: str, profile: str = "full") -> dict[str, Runs]:
 
 
 def lead(one: Runs, other: Runs, metric: str = "test", against: str | None = None) -> Lead:
-    """By how much one configuration leads another, which is asked `against`; paired where their seeds are the same."""
+    """By how much one configuration leads another, asked `against`; paired where their seeds are the same."""
     first, second = one.mean(metric), other.mean(against or metric)
     mine, theirs = one.values(metric), other.values(against or metric)
     if not mine or not theirs:
@@ -153,8 +150,7 @@ def table(rows: Iterable, *columns: str):
     if shown.empty:
         shown = pd.DataFrame([[NOT_RUN] + ["–"] * (len(shown.columns) - 1)], columns=shown.columns)
     shown = shown.map(lambda cell: str(cell) if isinstance(cell, Mean | Lead) else cell)
-    style = shown.style.hide(axis="index").set_properties(**ROOM)
-    return style.set_table_styles([{"selector": "th", "props": list(ROOM.items())}])
+    return shown.style.hide(axis="index").set_table_styles([{"selector": "th, td", "props": ROOM}])
 
 
 plural = lambda count, what: f"{count} {what}{'s' * (count != 1)}"

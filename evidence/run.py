@@ -32,15 +32,20 @@ def run_study(
     folder: Path | str | None = None,
     progress: bool = True,
 ) -> dict[str, int]:
-    """Make the missing runs of a study, `workers` at a time, and count how they ended: "done", "unfinished", "busy".
+    """Make the missing runs of a study, `workers` at a time, and count how they ended: "done", "unfinished",
+    "busy".
 
     study      one of your own, or the name of one in `studies.STUDIES`
-    budget     seconds, after which it stops cleanly, at most an epoch and an evaluation late; what is unfinished
+    budget      seconds, after which it stops cleanly, at most an epoch and an evaluation late; what is
+               unfinished
                goes on from its saved state the next time
-    folder     where the records go, `<folder>/<study>/`, and beside it `runs/`; without one `records.folder()`
+    folder      where the records go, `<folder>/<study>/`, and beside it `runs/`; without one
+               `records.folder()`
 
-    A run that another process is making is passed over. A run that diverges or dies keeps a record which says so.
-    Raises ValueError when seeds, workers or budget are not positive, OSError when there is no room for a file.
+    A run that another process is making is passed over. A run that diverges or dies keeps a record which says
+    so.
+    Raises ValueError when seeds, workers or budget are not positive, OSError when there is no room for a
+    file.
     """
     check_positive(seeds=seeds, workers=workers, budget=budget)
     study, deadline = studies.find(study), budget and time.time() + budget
@@ -66,7 +71,8 @@ def check_positive(**numbers: float | None) -> None:
 def missing(
     study: Study, profile: str, seeds: int, results: Path | None = None
 ) -> list[tuple[Path, dict, int]]:
-    """File, configuration and seed of each run without a record, the whole grid for one seed before the next."""
+    """File, configuration and seed of each run without a record, the whole grid for one seed before the
+    next."""
     grid = study.grid(profile)
     runs = (
         (records.path_of(study.name, config, seed, results), config, seed)
@@ -77,7 +83,8 @@ def missing(
 
 
 def status() -> pd.DataFrame:
-    """For each study and profile: configurations in its grid, how many have a record, records in all, and failures."""
+    """For each study and profile: configurations in its grid, how many have a record, records in all, and
+    failures."""
     rows = []
     for name, profile in product(studies.STUDIES, ("quick", "full")):
         grid, kept = studies.find(name).grid(profile), records.load(name, profile)
@@ -118,8 +125,10 @@ def run(
     """Make one run and write its record, or read the record if it is there already.
 
     A run that two studies have in common is made once: the second takes over the record of the first.
-    One process at a time makes a run: another one waits for its record, or raises `filelock.Timeout` without `wait`.
-    Raises `fit.OutOfTime`, its state saved, when the run cannot end before `deadline` (seconds since the epoch).
+    One process at a time makes a run: another one waits for its record, or raises `filelock.Timeout` without
+    `wait`.
+    Raises `fit.OutOfTime`, its state saved, when the run cannot end before `deadline` (seconds since the
+    epoch).
     The trained network stays in `runs/<study>/`, beside the folder of the records.
     """
     path = path or records.path_of(study, config, seed)

@@ -1,16 +1,23 @@
-"""Time of a training step, Mono-Forward against backpropagation: eager, compiled, and Mono-Forward pipelined (Table 5).
+"""Time of a training step, Mono-Forward against backpropagation: eager, compiled, and Mono-Forward pipelined
+(Table 5).
 
-    python benchmarks/learning_costs.py           (some minutes on two cores; --quick for a glance without records)
+    python benchmarks/learning_costs.py           (some minutes on two cores; --quick for a glance without
+    records)
 
-Writes a record for each network, batch and way to `results/learning-costs/`, which chapter 10 shows. Networks, as in the
-paper: 2×1000 on images of MNIST's size and 3×2000 on images of CIFAR's, without biases. Images are random numbers: the
-time does not depend on what they show. Everything is float32 with Adam. `--repeats` times the ways take turns, each for
-a few steps, and the record keeps every turn's seconds for a step. Compiling needs a C++ compiler; without one its records
+Writes a record for each network, batch and way to `results/learning-costs/`, which chapter 10 shows.
+Networks, as in the
+paper: 2×1000 on images of MNIST's size and 3×2000 on images of CIFAR's, without biases. Images are random
+numbers: the
+time does not depend on what they show. Everything is float32 with Adam. `--repeats` times the ways take
+turns, each for
+a few steps, and the record keeps every turn's seconds for a step. Compiling needs a C++ compiler; without one
+its records
 are left out.
 
 eager       `fftools.fit`'s step
 compiled    the losses and their gradients by `torch.compile`, Adam as before
-pipelined   `fftools.extras.pipeline`: a process for each block, the cores shared out among them; Mono-Forward only
+pipelined    `fftools.extras.pipeline`: a process for each block, the cores shared out among them;
+            Mono-Forward only
 """
 
 import argparse
@@ -30,9 +37,12 @@ from fftools.rules.backprop import Backprop
 from fftools.rules.mono_forward import MonoForward
 
 STUDY = "learning-costs"
-# Shape of an image, widths, and sizes of batches: all training images only where that takes minutes and not half an hour.
-NETWORKS = {"mnist": ((1, 28, 28), [784, 1000, 1000], (128, 2_000, 50_000)),
-            "cifar10": ((3, 32, 32), [3072, 2000, 2000, 2000], (128, 2_000))}
+# Shape of an image, widths, and sizes of batches: all training images only where that takes minutes and not
+# half an hour.
+NETWORKS = {
+    "mnist": ((1, 28, 28), [784, 1000, 1000], (128, 2_000, 50_000)),
+    "cifar10": ((3, 32, 32), [3072, 2000, 2000, 2000], (128, 2_000)),
+}
 RULES = {"mf": MonoForward, "bp": Backprop}
 
 
@@ -44,7 +54,11 @@ def random_split(shape: tuple[int, ...], count: int, device: torch.device) -> Sp
 
 def build(rule: str, widths: list[int], batch: Split):
     torch.manual_seed(0)
-    learner = RULES[rule](mlp(widths, bias=False), **(dict(bias=False) if rule == "bp" else {})).to(batch.labels.device).train()
+    learner = (
+        RULES[rule](mlp(widths, bias=False), **(dict(bias=False) if rule == "bp" else {}))
+        .to(batch.labels.device)
+        .train()
+    )
     materialise(learner, batch.images, batch.labels)
     return learner
 
@@ -54,7 +68,9 @@ def step_of(learner, way: str, device: torch.device):
     tuned = make_optimizer("adam", learner.trained(), 1e-3, device)
     if way == "eager":
         return partial(training_step, learner, tuned, "float32")
-    losses = torch.compile(lambda images, labels: sum(learner.local_losses(images, labels)))  # nothing crosses a block's border
+    losses = torch.compile(
+        lambda images, labels: sum(learner.local_losses(images, labels))
+    )  # nothing crosses a block's border
 
     def step(images, labels):
         losses(images, labels).backward()
@@ -68,7 +84,9 @@ def steps_in_a_turn(batch_size: int) -> int:
     return 10 if batch_size < 1000 else 1
 
 
-def turns(dataset: str, batch_size: int, repeats: int, device: torch.device) -> dict[tuple[str, str], list[float]]:
+def turns(
+    dataset: str, batch_size: int, repeats: int, device: torch.device
+) -> dict[tuple[str, str], list[float]]:
     """Seconds of a step in each turn of each rule and way."""
     shape, widths, _ = NETWORKS[dataset]
     count = steps_in_a_turn(batch_size)
@@ -87,15 +105,28 @@ def turns(dataset: str, batch_size: int, repeats: int, device: torch.device) -> 
     found = {key: [] for key in works}
     for turn in range(repeats):
         for key, work in works.items():
-            found[key] += [seconds / count for seconds in measure.timed(work, device, repeats=1, warm_up=not turn)]
-    run = pipeline.fit(build("mf", widths, split), split, epochs=repeats + 1, batch_size=batch_size, lr=1e-3, cooldown=False,
-                       precision="float32")
-    found["mf", "pipelined"] = [seconds / count for seconds in run.seconds[1:]]  # in the first the pipeline fills
+            found[key] += [
+                seconds / count for seconds in measure.timed(work, device, repeats=1, warm_up=not turn)
+            ]
+    run = pipeline.fit(
+        build("mf", widths, split),
+        split,
+        epochs=repeats + 1,
+        batch_size=batch_size,
+        lr=1e-3,
+        cooldown=False,
+        precision="float32",
+    )
+    found["mf", "pipelined"] = [
+        seconds / count for seconds in run.seconds[1:]
+    ]  # in the first the pipeline fills
     return found
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--repeats", type=int, default=11)
     options.add_argument("--quick", action="store_true", help="small batches only, no records")
     options.add_argument("--device", default="auto")
@@ -106,9 +137,13 @@ def main() -> None:
             found = turns(dataset, batch_size, chosen.repeats, device)
             for (rule, way), seconds in found.items():
                 median = sorted(seconds)[len(seconds) // 2]
-                print(f"{dataset:8} batch {batch_size:5}  {rule} {way:10} {1e3 * median:9.2f} ms a step"
-                      f"   ({1e3 * min(seconds):.2f} to {1e3 * max(seconds):.2f})")
+                print(
+                    f"{dataset:8} batch {batch_size:5}  {rule} {way:10} {1e3 * median:9.2f} ms a step"
+                    f"   ({1e3 * min(seconds):.2f} to {1e3 * max(seconds):.2f})"
+                )
                 if not chosen.quick:
                     config = dict(rule=rule, way=way, shape=dataset, widths=widths, batch_size=batch_size)
-                    origin = records.provenance("random", device, "float32", sum(seconds) * steps_in_a_turn(batch_size))
+                    origin = records.provenance(
+                        "random", device, "float32", sum(seconds) * steps_in_a_turn(batch_size)
+                    )
                     records.save(STUDY, config, 0, "full", {"seconds": median}, {"seconds": seconds}, origin)

@@ -1,4 +1,6 @@
-"""Options of Forward-Forward that single trials used: they did not help, or not enough, and stay out of the rule."""
+"""Options of Forward-Forward that single trials used: they did not help, or not enough, and stay out of the
+rule.
+"""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,7 +17,9 @@ class PerPlace(SumOfSquares):
     def excess(self, x: Tensor) -> Tensor:
         """Goodness minus threshold of activations `(N, C, H, W)`; float32 `(N, places)`."""
         squares = x.float().pow(2).view(len(x), x.shape[1], -1)
-        return squares.sum(self.axis) - (squares.shape[self.axis] if self.threshold is None else self.threshold)
+        return squares.sum(self.axis) - (
+            squares.shape[self.axis] if self.threshold is None else self.threshold
+        )
 
 
 class PerChannel(PerPlace):
@@ -27,8 +31,10 @@ class PerChannel(PerPlace):
 class Trial(ForwardForward):
     """Forward-Forward whose goodness may be that of places or channels, with two more options.
 
-    first_judge   the first block, counted from 1, whose goodness counts in a prediction, where it is not `goodness.first`
-    peer          weight of peer normalisation, which keeps every unit's mean activity near its layer's (Hinton's code: 0.03)
+    first_judge   the first block, counted from 1, whose goodness counts in a prediction, where it is not
+                  `goodness.first`
+    peer          weight of peer normalisation, which keeps every unit's mean activity near its layer's
+                  (Hinton's code: 0.03)
 
     Raises ValueError when there is no such block.
     """
@@ -36,7 +42,9 @@ class Trial(ForwardForward):
     def __init__(self, *parts, first_judge: int = 1, peer: float = 0.0):
         super().__init__(*parts)
         if not 1 <= first_judge <= len(self.blocks):
-            raise ValueError(f"first_judge must be one of the blocks 1 to {len(self.blocks)}; got {first_judge}")
+            raise ValueError(
+                f"first_judge must be one of the blocks 1 to {len(self.blocks)}; got {first_judge}"
+            )
         self.first_judge, self.peer = first_judge, peer
 
     def block_loss(self, x: Tensor, positive: int) -> Tensor:
@@ -51,14 +59,16 @@ class Trial(ForwardForward):
 
     def judges(self, inputs: Tensor) -> list[Tensor]:
         """See `ForwardForward`."""
-        return self.activations(inputs)[self.first_judge - 1:]
+        return self.activations(inputs)[self.first_judge - 1 :]
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, first_judge={self.first_judge}, peer={self.peer}"
 
 
 def peer_loss(x: Tensor) -> Tensor:
-    """Squared distance of each unit's mean activity over the batch from the mean over the layer, averaged; a scalar."""
+    """Squared distance of each unit's mean activity over the batch from the mean over the layer, averaged; a
+    scalar.
+    """
     activity = x.float().mean(0)
     return (activity - activity.mean()).pow(2).mean()
 

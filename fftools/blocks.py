@@ -17,7 +17,9 @@ def mlp(widths: Sequence[int], bias: bool = True) -> nn.ModuleList:
     Raises ValueError when fewer than two widths are given or one is not positive.
     """
     if len(widths) < 2 or min(widths) < 1:
-        raise ValueError(f"widths needs at least two positive numbers (inputs, neurons, …); got {list(widths)}")
+        raise ValueError(
+            f"widths needs at least two positive numbers (inputs, neurons, …); got {list(widths)}"
+        )
     return nn.ModuleList(
         nn.Sequential(nn.Flatten(), nn.Linear(inputs, outputs, bias=bias), nn.ReLU())
         for inputs, outputs in zip(widths, widths[1:])
@@ -25,44 +27,60 @@ def mlp(widths: Sequence[int], bias: bool = True) -> nn.ModuleList:
 
 
 def averaged(widths: Sequence[int], bias: bool = True) -> nn.ModuleList:
-    """For texts: `averaged([5001, 64, 64])` looks each of 5,000 words up, takes the mean, and goes on as `mlp([64, 64])`.
+    """For texts: `averaged([5001, 64, 64])` takes the mean over word vectors and goes on as `mlp([64, 64])`.
 
-    The first block maps token ids `(N, length)` below `widths[0]`, filled up with 0, which is no word, to `(N, widths[1])`.
-    Under a linear classifier it is fastText (Joulin et al. 2017). Raises ValueError as `mlp` does.
+    The first block maps token ids `(N, length)` below `widths[0]`, filled up with 0, which is no word, to
+    `(N, widths[1])`. Under a linear classifier it is fastText (Joulin et al. 2017). Raises ValueError as
+    `mlp` does.
     """
     above = mlp(widths, bias)[1:]
     return nn.ModuleList([nn.EmbeddingBag(*widths[:2], mode="mean", padding_idx=0), *above])
 
 
-def cnn(channels: int, widths: Sequence[int], kernel: int, padding: str = "valid",
-        pool: str | None | Sequence[str | None] = None, stride: int = 1) -> nn.ModuleList:
-    """Convolutional ReLU blocks: `cnn(1, [128, 128, 128], kernel=7)` is the FF-CNN of Scodellaro et al. (Section 3.1).
+def cnn(
+    channels: int,
+    widths: Sequence[int],
+    kernel: int,
+    padding: str = "valid",
+    pool: str | None | Sequence[str | None] = None,
+    stride: int = 1,
+) -> nn.ModuleList:
+    """Convolutional ReLU blocks: `cnn(1, [128] * 3, kernel=7)` is the FF-CNN of the paper (Section 3.1).
 
-    A block maps `(N, C, H, W)` to `(N, width, H', W')`: without padding ("valid") H' = H − kernel + 1, with "same" H' = H.
-    With a `stride` only each `stride`-th of these rows and columns is computed. `pool`, "max" or "average", then halves the
-    map (2×2); a list says it for each block.
-    Raises ValueError when a width or the stride is not positive, the kernel is even or an option is unknown.
+    A block maps `(N, C, H, W)` to `(N, width, H', W')`: without padding ("valid") H' = H − kernel + 1, with
+    "same" H' = H. With a `stride` only each `stride`-th of these rows and columns is computed. `pool`, "max"
+    or "average", then halves the map (2×2); a list says it for each block. Raises ValueError when a width or
+    the stride is not positive, the kernel is even or an option is unknown.
     """
     if channels < 1 or not widths or min(widths) < 1 or kernel < 1 or kernel % 2 == 0 or stride < 1:
-        raise ValueError(f"need positive channels and widths, an odd kernel and a positive stride; "
-                         f"got {channels}, {list(widths)}, {kernel}, {stride}")
+        raise ValueError(
+            f"need positive channels and widths, an odd kernel and a positive stride; "
+            f"got {channels}, {list(widths)}, {kernel}, {stride}"
+        )
     pools = [pool] * len(widths) if pool is None or isinstance(pool, str) else list(pool)
     if padding not in ("valid", "same") or not {*pools} <= {*POOLS} or len(pools) != len(widths):
-        raise ValueError(f'padding must be "valid" or "same" and pool one of {list(POOLS)}, or a list of one for each of the '
-                         f"{len(widths)} blocks; got {padding!r}, {pool!r}")
+        raise ValueError(
+            f'padding must be "valid" or "same" and pool one of {list(POOLS)}, or a list of one for each of '
+            f"the {len(widths)} blocks; got {padding!r}, {pool!r}"
+        )
     around = kernel // 2 if padding == "same" else 0
     blocks = nn.ModuleList(
         nn.Sequential(Convolution(inputs, outputs, kernel, stride, around), *POOLS[each]())
         for inputs, outputs, each in zip([channels, *widths], widths, pools)
     )
-    return blocks.to(memory_format=torch.channels_last) if any(pools) else blocks  # without pooling a CPU is slower so
+    # Without pooling a CPU is slower channels last.
+    return blocks.to(memory_format=torch.channels_last) if any(pools) else blocks
 
 
-POOLS = {None: lambda: [nn.ReLU()], "max": lambda: [nn.ReLU(), max_pooling()], "average": lambda: [AveragedReLU()]}
+POOLS = {
+    None: lambda: [nn.ReLU()],
+    "max": lambda: [nn.ReLU(), max_pooling()],
+    "average": lambda: [AveragedReLU()],
+}
 
 
 class Standardise(nn.Module):
-    """Images `(N, C, H, W)` minus `mean`, divided by `std`: a number for each channel, the same for all images, not learned."""
+    """Images `(N, C, H, W)` minus `mean`, divided by `std`: a fixed number of each for every channel."""
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]):
         super().__init__()
@@ -74,7 +92,7 @@ class Standardise(nn.Module):
 
 
 def fan_out_weights(blocks: nn.ModuleList) -> None:
-    """Draw weights from N(0, 1/√outputs) and set biases to zero, in place (Loewe's implementation; not PyTorch's way)."""
+    """Draw weights from N(0, 1/√outputs) and set biases to zero, in place (Loewe's implementation)."""
     for module in blocks.modules():
         if isinstance(module, (nn.Linear, nn.Conv2d)):
             nn.init.normal_(module.weight, std=module.weight.shape[0] ** -0.5)
@@ -83,7 +101,7 @@ def fan_out_weights(blocks: nn.ModuleList) -> None:
 
 
 def unit_length(x: Tensor, eps: float = 1e-4) -> Tensor:
-    """Each sample divided by its Euclidean length: only the direction stays (the article's `Layer.forward`)."""
+    """Each sample divided by its Euclidean length: only the direction stays (the article)."""
     return x / (x.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1)) + eps)
 
 

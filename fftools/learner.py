@@ -13,8 +13,8 @@ Scores = Callable[[Tensor], Tensor]  # images (N, C, H, W) -> (N, classes); the 
 class Learner(nn.Module):
     """A stack of blocks with a rule for training them.
 
-    `images` are uint8, or float32 in [0, 1], `(N, C, H, W)`; `labels` are int64 `(N,)`. A table's rows are float32
-    `(N, columns)`, texts are token ids, int64 `(N, length)`. What has another form raises ValueError.
+    `images` are uint8, or float32 in [0, 1], `(N, C, H, W)`; `labels` are int64 `(N,)`. A table's rows are
+    float32 `(N, columns)`, texts are token ids, int64 `(N, length)`. What has another form raises ValueError.
     """
 
     blocks: nn.ModuleList
@@ -36,7 +36,7 @@ class Learner(nn.Module):
         return {"accuracy": self.scores}
 
     def diagnose(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """What else there is to watch while it trains, by name: means over the batch, a row for each block."""
+        """What else to watch while it trains, by name: means over the batch, a row for each block."""
         return {}
 
     def trained(self) -> list[nn.Parameter]:
@@ -48,7 +48,7 @@ class Learner(nn.Module):
         return []
 
     def activations(self, inputs: Tensor) -> list[Tensor]:
-        """What each block gives out for `inputs`, first block to last; each feeds the next one, through `norm`."""
+        """What each block gives out, first to last; each feeds the next one, through `norm`."""
         found, x = [], for_blocks(inputs, self.blocks)
         for block in self.blocks:
             x = block(self.norm(x))
@@ -71,12 +71,16 @@ class Learner(nn.Module):
 
 @torch.no_grad()
 def materialise(learner: Learner, images: Tensor, labels: Tensor) -> None:
-    """Let lazy layers see their input once, before an optimizer collects the parameters; two images are enough."""
+    """Let lazy layers see two images once, before an optimizer collects the parameters."""
     for _ in learner.local_losses(for_blocks(images[:2], learner.blocks), labels[:2]):
         pass
 
 
 def of_each_block(goodness: Callable[[Tensor], list[Tensor]], blocks: nn.ModuleList) -> dict[str, Scores]:
-    """The answer of each block alone, "layer_1" and so on, where `goodness(images)` gives every block's scores."""
-    return {f"layer_{number}": lambda images, number=number: goodness(images)[number - 1]
-            for number in range(1, len(blocks) + 1)}
+    """The answer of each block alone, "layer_1" and so on, where `goodness(images)` gives every block's
+    scores.
+    """
+    return {
+        f"layer_{number}": lambda images, number=number: goodness(images)[number - 1]
+        for number in range(1, len(blocks) + 1)
+    }

@@ -16,8 +16,8 @@ from fftools.learner import Learner, Scores
 def predict(scores: Scores, images: Tensor, batch_size: int = 1000, precision: str = "auto") -> Tensor:
     """Predicted labels int64 `(N,)` for images `(N, C, H, W)`, uint8 or float32 in [0, 1]. No label goes in.
 
-    `scores` is `learner.scores`, `learner.one_pass`, the `scores` of a `LinearReadout`, or any function of its kind.
-    Raises ValueError for images of another form, none at all, and values out of range.
+    `scores` is `learner.scores`, `learner.one_pass`, the `scores` of a `LinearReadout`, or any function of
+    its kind. Raises ValueError for images of another form, none at all, and values out of range.
     """
     as_images(images)
     check_values(images)
@@ -31,15 +31,18 @@ def predict(scores: Scores, images: Tensor, batch_size: int = 1000, precision: s
 
 
 def accuracy(scores: Scores, split: Split, **options) -> float:
-    """Share of right predictions on `split`, between 0 and 1. `options` go to `predict`, which may raise ValueError."""
+    """Share of right predictions on `split`, 0 to 1. `options` and errors are those of `predict`."""
     as_images(split.images[:1])
     check_labels(split.labels, split.images, 0)
     return (predict(scores, split.images, **options) == split.labels).float().mean().item()
 
 
 @torch.no_grad()
-def diagnose(learner: Learner, split: Split, batch_size: int = 1000, precision: str = "auto") -> dict[str, list[list[float]]]:
-    """The means over `split` of what the learner has to say of itself, by name, a row for each block: `learner.diagnose`.
+def diagnose(
+    learner: Learner, split: Split, batch_size: int = 1000, precision: str = "auto"
+) -> dict[str, list[list[float]]]:
+    """The means over `split` of what the learner has to say of itself, by name, a row for each block:
+    `learner.diagnose`.
 
     For Forward-Forward that is "discrimination", `[loss, accuracy]` for each block.
     """
@@ -52,10 +55,10 @@ def diagnose(learner: Learner, split: Split, batch_size: int = 1000, precision: 
 
 
 class LinearReadout(Learner):
-    """Softmax regression on a frozen network's features (Hinton 2022; FF-CNN Section 2.3), for FF those of the neutral label.
+    """Softmax regression on a frozen network's features (Hinton 2022; FF-CNN, Section 2.3).
 
-    It is trained by `fit` like any learner, and leaves the network as it is; its `scores` cost one pass in place of one per
-    label.
+    It is trained by `fit` like any learner, and leaves the network as it is; its `scores` cost one pass in
+    place of one per label.
     """
 
     def __init__(self, learner: Learner, classes: int = 10):

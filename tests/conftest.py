@@ -13,7 +13,9 @@ from fftools.data import Dataset, Split
 from fftools.labels import Pixels
 from fftools.rules.forward_forward import ForwardForward
 
-torch.set_num_threads(1)  # networks this small gain nothing from a second thread, and lose much on a busy machine
+torch.set_num_threads(
+    1
+)  # networks this small gain nothing from a second thread, and lose much on a busy machine
 
 # Of files that are tested side by side, each chapter's kernel has its share of the cores: two that each want them all are
 # slower than one after the other.
@@ -31,7 +33,11 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch):
     """No test may leave this machine: names do not resolve, and connections to elsewhere are refused."""
-    home, connect, lookup = (None, "", "127.0.0.1", "::1", "localhost"), socket.socket.connect, socket.getaddrinfo
+    home, connect, lookup = (
+        (None, "", "127.0.0.1", "::1", "localhost"),
+        socket.socket.connect,
+        socket.getaddrinfo,
+    )
 
     def only_home(self, address):
         if isinstance(address, tuple) and address[0] not in home:

@@ -1,6 +1,6 @@
 """Digits as people write them, as strokes of a pen, and a hand that draws them on the page.
 
-python tests/drawn.py     draws ten digits of each kind on the built page, once for each network, and prints how many it reads
+python tests/drawn.py     draws ten digits of each kind on the built page, and counts what each network reads
 """
 
 import math
@@ -168,6 +168,6 @@ if __name__ == "__main__":
             found = [(digit, draw(page, strokes)) for digit, strokes in drawings(10)]
             wrong = [f"{digit} as {answer}" for digit, answer in found if answer != str(digit)]
             print(
-                f"{name}: {len(found) - len(wrong)} of {len(found)} right; wrong: {', '.join(wrong) or 'none'}",
+                f"{name}: {len(found) - len(wrong)} of {len(found)} right; wrong: {', '.join(wrong)}",
                 flush=True,
             )

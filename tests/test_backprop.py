@@ -36,10 +36,11 @@ def test_activations_are_each_blocks_output(learner, noise):
 def test_gradients_equal_backpropagation_by_hand(learner, noise):
     learner.double()
     images = noise.floats().double()
-    loss, = learner.local_losses(images, noise.labels)
+    (loss,) = learner.local_losses(images, noise.labels)
     loss.backward()
     first, second, head = (
-        [p.detach().numpy() for p in module.parameters()] for module in (*learner.blocks, learner.head))
+        [p.detach().numpy() for p in module.parameters()] for module in (*learner.blocks, learner.head)
+    )
     x = images.flatten(1).numpy()
     a = np.maximum(x @ first[0].T + first[1], 0)
     b = np.maximum(a @ second[0].T + second[1], 0)
@@ -50,8 +51,11 @@ def test_gradients_equal_backpropagation_by_hand(learner, noise):
     deltas = {"head": delta}
     deltas["1"] = (delta @ head[0]) * (b > 0)
     deltas["0"] = (deltas["1"] @ second[0]) * (a > 0)
-    for module, delta, inputs in [(learner.head, deltas["head"], b), (learner.blocks[1][1], deltas["1"], a),
-                                  (learner.blocks[0][1], deltas["0"], x)]:
+    for module, delta, inputs in [
+        (learner.head, deltas["head"], b),
+        (learner.blocks[1][1], deltas["1"], a),
+        (learner.blocks[0][1], deltas["0"], x),
+    ]:
         np.testing.assert_allclose(module.weight.grad.numpy(), delta.T @ inputs, atol=1e-14)
         np.testing.assert_allclose(module.bias.grad.numpy(), delta.sum(0), atol=1e-14)
 
@@ -65,14 +69,17 @@ def test_it_learns_real_digits(digits):
 
 
 @pytest.mark.parametrize("segments", [1, 2, 3, 5])
-@pytest.mark.parametrize("blocks", [lambda: mlp([64, 20, 15, 12, 9, 8]), lambda: cnn(1, [3, 4, 5, 4, 3], 3, padding="same")],
-                         ids=["mlp", "cnn"])
+@pytest.mark.parametrize(
+    "blocks",
+    [lambda: mlp([64, 20, 15, 12, 9, 8]), lambda: cnn(1, [3, 4, 5, 4, 3], 3, padding="same")],
+    ids=["mlp", "cnn"],
+)
 def test_checkpointing_changes_no_gradient(segments, blocks):
     gradients = []
     for chosen in (None, segments):
         torch.manual_seed(0)
         learner = Backprop(blocks(), 4, segments=chosen)
-        loss, = learner.local_losses(torch.rand(16, 1, 8, 8), torch.arange(16) % 4)
+        (loss,) = learner.local_losses(torch.rand(16, 1, 8, 8), torch.arange(16) % 4)
         loss.backward()
         gradients.append([p.grad for p in learner.parameters()])
     assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
@@ -86,12 +93,16 @@ def test_checkpointing_keeps_the_borders_only_and_computes_the_rest_twice():
         """Activations kept, counted in those of a layer, and operations of both passes."""
         learner, losses = Backprop(mlp([width] * (depth + 1), bias=False), bias=False, segments=segments), []
         learner.scores(images[:2])
-        used = measure.memory(lambda: losses.append(next(learner.local_losses(images, labels))), torch.device("cpu"))
+        used = measure.memory(
+            lambda: losses.append(next(learner.local_losses(images, labels))), torch.device("cpu")
+        )
         work = measure.operations(lambda: next(learner.local_losses(images, labels)).backward())
         return round(used[-1] / (4 * n * width)), work
 
     (kept, work), (kept_of_3, work_of_3) = costs(None), costs(3)
-    assert kept == depth and kept_of_3 == 2 + 3, "two borders beside the input, and the last segment, which is next"
+    assert kept == depth and kept_of_3 == 2 + 3, (
+        "two borders beside the input, and the last segment, which is next"
+    )
     assert work_of_3 - work == 6 * 2 * n * width * width, "two segments of three layers are computed again"
 
 

@@ -36,8 +36,10 @@ def test_it_runs_and_prints_what_a_reader_needs(bench, monkeypatch, capsys):
     bench.main()
     said = capsys.readouterr().out
     assert "random bytes" in said and torch.__version__ in said and "straightforward in float32" in said
-    slow, fast, ratio = (float(re.search(rf"^{name} +([\d.]+)", said, re.MULTILINE)[1])
-                         for name in ("straightforward", "ours", "ratio"))
+    slow, fast, ratio = (
+        float(re.search(rf"^{name} +([\d.]+)", said, re.MULTILINE)[1])
+        for name in ("straightforward", "ours", "ratio")
+    )
     assert slow > 0 and fast > 0 and ratio > 0
     shares = [int(share) for share in re.findall(r"(\d+)%", said)]
     assert len(shares) == 5 and 96 <= sum(shares) <= 104
@@ -65,10 +67,14 @@ def test_the_cnns_step_is_measured_against_the_same_rule(monkeypatch, capsys, di
     module = load("ff_cnn_step")
     monkeypatch.setattr(module.data, "load", lambda *_, **__: digits)
     monkeypatch.setattr(module, "matmul_rate", lambda *_: 1e12)
-    monkeypatch.setattr(sys, "argv", ["ff_cnn_step.py", *"--width 4 --kernel 5 --turns 2 --steps 2 --device cpu".split()])
+    monkeypatch.setattr(
+        sys, "argv", ["ff_cnn_step.py", *"--width 4 --kernel 5 --turns 2 --steps 2 --device cpu".split()]
+    )
     module.main()
     said = capsys.readouterr().out
-    slow, fast, ratio = (float(re.search(rf"^{name} +([\d.]+)", said, re.MULTILINE)[1]) for name in ("plain", "ours", "ratio"))
+    slow, fast, ratio = (
+        float(re.search(rf"^{name} +([\d.]+)", said, re.MULTILINE)[1]) for name in ("plain", "ours", "ratio")
+    )
     assert slow > 0 and fast > 0 and ratio > 0
     # Counted by hand: forward of all three layers, weight gradients of layers 2 and 3 only, for 2 × 50 images.
     layers = [24 * 24 * 4 * 1 * 25, 20 * 20 * 4 * 4 * 25, 16 * 16 * 4 * 4 * 25]
@@ -99,7 +105,9 @@ def test_mono_forwards_step_is_measured_against_the_same_rule(network, monkeypat
     monkeypatch.setattr(sys, "argv", ["mono_forward_step.py", *options.split()])
     module.main()
     said = capsys.readouterr().out
-    slow, fast, ratio = (float(re.search(rf"^{name} +([\d.]+)", said, re.MULTILINE)[1]) for name in ("plain", "ours", "ratio"))
+    slow, fast, ratio = (
+        float(re.search(rf"^{name} +([\d.]+)", said, re.MULTILINE)[1]) for name in ("plain", "ours", "ratio")
+    )
     assert slow > 0 and fast > 0 and ratio > 0
 
 
@@ -117,9 +125,13 @@ def test_mono_forwards_benchmark_refuses_another_rule(digits):
 def test_the_time_to_an_accuracy_is_that_of_trained_networks(monkeypatch, capsys, digits):
     module, asked = load("time_to_accuracy"), []
     monkeypatch.setattr(module.data, "load", lambda name, device: asked.append(name) or digits)
-    monkeypatch.setattr(sys, "argv", ["time_to_accuracy.py", *"--network mlp --epochs 4 --device cpu".split()])
+    monkeypatch.setattr(
+        sys, "argv", ["time_to_accuracy.py", *"--network mlp --epochs 4 --device cpu".split()]
+    )
     module.main()
-    found = re.findall(r"^(\S+) +([\d.]+) s +([\d.]+) % of \d+ test images", capsys.readouterr().out, re.MULTILINE)
+    found = re.findall(
+        r"^(\S+) +([\d.]+) s +([\d.]+) % of \d+ test images", capsys.readouterr().out, re.MULTILINE
+    )
     assert asked == ["mnist"] and [name for name, *_ in found] == ["Mono-Forward", "backpropagation"]
     assert all(float(seconds) > 0 and 80 < float(percent) <= 100 for _, seconds, percent in found)
 
@@ -131,9 +143,18 @@ def test_what_learning_costs_is_recorded_for_every_way(monkeypatch, capsys, tmp_
     monkeypatch.setattr(sys, "argv", ["learning_costs.py", "--repeats", "3", "--device", "cpu"])
     load("learning_costs").main()
     kept = {(r["config"]["rule"], r["config"]["way"]): r for r in records.load("learning-costs", "full")}
-    assert set(kept) == {("mf", "eager"), ("bp", "eager"), ("mf", "compiled"), ("bp", "compiled"), ("mf", "pipelined")}
+    assert set(kept) == {
+        ("mf", "eager"),
+        ("bp", "eager"),
+        ("mf", "compiled"),
+        ("bp", "compiled"),
+        ("mf", "pipelined"),
+    }
     for record in kept.values():
-        assert len(record["history"]["seconds"]) == 3 and 0 < min(record["history"]["seconds"]) <= record["metrics"]["seconds"]
+        assert (
+            len(record["history"]["seconds"]) == 3
+            and 0 < min(record["history"]["seconds"]) <= record["metrics"]["seconds"]
+        )
     assert capsys.readouterr().out.count("ms a step") == 5
 
 
@@ -144,4 +165,6 @@ def test_the_compiled_step_of_learning_costs_is_the_same_step(monkeypatch):
         learners = [timing.build(rule, [16, 8, 6], split) for _ in range(2)]
         for learner, way in zip(learners, ("eager", "compiled")):
             timing.step_of(learner, way, torch.device("cpu"))(split.floats(), split.labels)
-        assert all(torch.equal(a, b) for a, b in zip(*(learner.parameters() for learner in learners), strict=True))
+        assert all(
+            torch.equal(a, b) for a, b in zip(*(learner.parameters() for learner in learners), strict=True)
+        )

@@ -6,15 +6,7 @@ from torch import nn
 
 from evidence.build import NORMS
 from evidence.trials import place_norm
-from fftools.blocks import (
-    Standardise,
-    cnn,
-    fan_out_weights,
-    layer_norm,
-    mlp,
-    rms_norm,
-    unit_length,
-)
+from fftools.blocks import Standardise, cnn, fan_out_weights, layer_norm, mlp, rms_norm, unit_length
 
 
 def test_mlp_has_the_asked_widths():
@@ -46,10 +38,15 @@ def test_mlp_refuses_widths_that_make_no_network(widths):
     assert str(widths) in str(error.value)
 
 
-@pytest.mark.parametrize("options, sizes", [
-    ({}, [22, 16, 10]), ({"padding": "same"}, [28, 28, 28]), ({"padding": "same", "pool": "max"}, [14, 7, 3]),
-    ({"padding": "same", "pool": "average"}, [14, 7, 3]),
-])
+@pytest.mark.parametrize(
+    "options, sizes",
+    [
+        ({}, [22, 16, 10]),
+        ({"padding": "same"}, [28, 28, 28]),
+        ({"padding": "same", "pool": "max"}, [14, 7, 3]),
+        ({"padding": "same", "pool": "average"}, [14, 7, 3]),
+    ],
+)
 def test_cnn_has_the_asked_widths_and_map_sizes(options, sizes):
     x = torch.rand(2, 1, 28, 28)
     for block, width, size in zip(cnn(1, [3, 5, 4], kernel=7, **options), [3, 5, 4], sizes, strict=True):
@@ -87,11 +84,20 @@ def _through(blocks, x):
         yield x
 
 
-@pytest.mark.parametrize("arguments, told", [
-    ((1, [], 7), "[]"), ((1, [8, 0], 7), "[8, 0]"), ((0, [8], 7), "0, [8], 7"), ((1, [8], 4), "odd kernel"),
-    ((1, [8], 7, "full"), "'full'"), ((1, [8], 7, "same", "median"), "'median'"), ((1, [8], 7, "same", None, 0), "7, 0"),
-    ((1, [8, 8], 7, "same", ["max"]), "each of the 2 blocks"), ((1, [8, 8], 7, "same", [None, "median"]), "'median'"),
-])
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        ((1, [], 7), "[]"),
+        ((1, [8, 0], 7), "[8, 0]"),
+        ((0, [8], 7), "0, [8], 7"),
+        ((1, [8], 4), "odd kernel"),
+        ((1, [8], 7, "full"), "'full'"),
+        ((1, [8], 7, "same", "median"), "'median'"),
+        ((1, [8], 7, "same", None, 0), "7, 0"),
+        ((1, [8, 8], 7, "same", ["max"]), "each of the 2 blocks"),
+        ((1, [8, 8], 7, "same", [None, "median"]), "'median'"),
+    ],
+)
 def test_cnn_refuses_what_makes_no_network(arguments, told):
     with pytest.raises(ValueError) as error:
         cnn(*arguments)
@@ -123,11 +129,15 @@ def x(request):
 
 def test_norms_do_what_their_names_say(x):
     flat = x.flatten(1)
-    torch.testing.assert_close(unit_length(x).flatten(1), flat / (flat.pow(2).sum(1, keepdim=True).sqrt() + 1e-4))
+    torch.testing.assert_close(
+        unit_length(x).flatten(1), flat / (flat.pow(2).sum(1, keepdim=True).sqrt() + 1e-4)
+    )
     torch.testing.assert_close(rms_norm(x).flatten(1).pow(2).mean(1), torch.ones(6, dtype=torch.float64))
     found = layer_norm(x).flatten(1)
     torch.testing.assert_close(found.mean(1), torch.zeros(6, dtype=torch.float64))
-    torch.testing.assert_close(found.var(1, correction=0), torch.ones(6, dtype=torch.float64), rtol=1e-4, atol=0)
+    torch.testing.assert_close(
+        found.var(1, correction=0), torch.ones(6, dtype=torch.float64), rtol=1e-4, atol=0
+    )
     # "length" and "rms" give the direction of x; only "layer" subtracts a mean and so changes it.
     cosine = lambda y: torch.cosine_similarity(y.flatten(1), flat)
     torch.testing.assert_close(cosine(unit_length(x)), torch.ones(6, dtype=torch.float64))

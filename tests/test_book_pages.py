@@ -19,19 +19,32 @@ def house(tmp_path, monkeypatch):
     """Three chapters in two parts: 2 and 3 build on 1, and 3 has never been run."""
     monkeypatch.setattr(book_pages, "ROOT", tmp_path)
     (tmp_path / "notebooks").mkdir()
-    for name, needs, seconds in (("01_one", "a little PyTorch", 42.0), ("02_two", "[this](01_one.ipynb)", 131.0),
-                                 ("03_three", "[1](01_one.ipynb), [2](02_two.ipynb#there)", None)):
+    for name, needs, seconds in (
+        ("01_one", "a little PyTorch", 42.0),
+        ("02_two", "[this](01_one.ipynb)", 131.0),
+        ("03_three", "[1](01_one.ipynb), [2](02_two.ipynb#there)", None),
+    ):
         text = f"# Title of {name}\n\n**You need** {needs}. **Time:** see [later](03_three.ipynb)."
-        run = {"seconds": seconds, "device": "cpu", "sources": "old", "torch": "2", "python": "3",
-               "finished": "2026-01-02T03:04:05"}
+        run = {
+            "seconds": seconds,
+            "device": "cpu",
+            "sources": "old",
+            "torch": "2",
+            "python": "3",
+            "finished": "2026-01-02T03:04:05",
+        }
         notebook = new_notebook(cells=[new_markdown_cell(text)], metadata={"fftools": run} if seconds else {})
         nbformat.write(notebook, tmp_path / "notebooks" / f"{name}.ipynb")
     (tmp_path / "_toc.yml").write_text("""parts:
       - chapters: [{file: notebooks/01_one}, {file: notebooks/02_two}]
       - chapters: [{file: notebooks/03_three}]
       - chapters: [{file: book/other}]""")
-    for study, device, seconds in (("a", "cpu, 2 threads", 60), ("a", "cpu, 2 threads", 180), ("b", "NVIDIA H200", 3600),
-                                   ("shares", "NVIDIA H200", 3600)):
+    for study, device, seconds in (
+        ("a", "cpu, 2 threads", 60),
+        ("a", "cpu, 2 threads", 180),
+        ("b", "NVIDIA H200", 3600),
+        ("shares", "NVIDIA H200", 3600),
+    ):
         folder = tmp_path / "results" / study
         folder.mkdir(parents=True, exist_ok=True)
         record = {"study": study, "profile": "full", "provenance": {"device": device, "seconds": seconds}}
@@ -44,11 +57,19 @@ def rows(table: str) -> list[list[str]]:
 
 
 def test_the_table_of_chapters_reads_titles_prerequisites_and_minutes(house):
-    made = rows(book_pages.chapters_table("01_one: Begin.\n02_two: Go on.\n03_three: End.\n04_later: Not yet."))
-    assert made == [["1. [Title of 01_one](../notebooks/01_one.ipynb)", "Begin.", "–", "under 1"],
-                    ["2. [Title of 02_two](../notebooks/02_two.ipynb)", "Go on.", "[1](../notebooks/01_one.ipynb)", "2"],
-                    ["3. [Title of 03_three](../notebooks/03_three.ipynb)", "End.",
-                     "[1](../notebooks/01_one.ipynb), [2](../notebooks/02_two.ipynb)", "not run"]]
+    made = rows(
+        book_pages.chapters_table("01_one: Begin.\n02_two: Go on.\n03_three: End.\n04_later: Not yet.")
+    )
+    assert made == [
+        ["1. [Title of 01_one](../notebooks/01_one.ipynb)", "Begin.", "–", "under 1"],
+        ["2. [Title of 02_two](../notebooks/02_two.ipynb)", "Go on.", "[1](../notebooks/01_one.ipynb)", "2"],
+        [
+            "3. [Title of 03_three](../notebooks/03_three.ipynb)",
+            "End.",
+            "[1](../notebooks/01_one.ipynb), [2](../notebooks/02_two.ipynb)",
+            "not run",
+        ],
+    ]
 
 
 def test_a_chapter_without_a_line_is_named(house):
@@ -63,35 +84,54 @@ def test_the_map_has_a_box_for_each_chapter_and_an_arrow_for_each_prerequisite(h
 
 
 def test_the_status_tells_stale_from_never_run(house):
-    assert [row[-1] for row in rows(book_pages.status_table(""))] == ["**stale**", "**stale**", "**has never been run**"]
-    assert rows(book_pages.status_table(""))[0][1:5] == ["2026-01-02 03:04", "cpu", "torch 2, Python 3", "under 1"]
+    assert [row[-1] for row in rows(book_pages.status_table(""))] == [
+        "**stale**",
+        "**stale**",
+        "**has never been run**",
+    ]
+    assert rows(book_pages.status_table(""))[0][1:5] == [
+        "2026-01-02 03:04",
+        "cpu",
+        "torch 2, Python 3",
+        "under 1",
+    ]
 
 
 def test_costs_come_from_the_records(house):
-    assert rows(book_pages.costs_table("")) == [["`a`", "full", "cpu, 2 threads", "2", "2.0", "0.1"],
-                                                ["`b`", "full", "NVIDIA H200", "1", "60.0", "1.0"],
-                                                ["`shares`", "full", "NVIDIA H200", "1", "60.0", "1.0"]]
-    assert rows(book_pages.hardware_table("")) == [["CPU", "2 in 3 minutes", "2 runs in 0.1 hours"],
-                                                   ["T4-class GPU (Colab)", "not measured", "not measured"],
-                                                   ["H200-class GPU", "not measured", "1 runs in 1.0 hours"]]
+    assert rows(book_pages.costs_table("")) == [
+        ["`a`", "full", "cpu, 2 threads", "2", "2.0", "0.1"],
+        ["`b`", "full", "NVIDIA H200", "1", "60.0", "1.0"],
+        ["`shares`", "full", "NVIDIA H200", "1", "60.0", "1.0"],
+    ]
+    assert rows(book_pages.hardware_table("")) == [
+        ["CPU", "2 in 3 minutes", "2 runs in 0.1 hours"],
+        ["T4-class GPU (Colab)", "not measured", "not measured"],
+        ["H200-class GPU", "not measured", "1 runs in 1.0 hours"],
+    ]
 
 
 def test_verdicts_are_counted_and_controls_are_no_claims(house):
     given = ["reproduced", "reproduced", "fell short", "control", "open"]
     (house / "results" / "verdicts.json").write_text(json.dumps(dict(enumerate(given))))
-    assert book_pages.verdicts("{all}: {counts}").startswith("4: **2** reproduced, **0** exceeded, **1** fell short")
+    assert book_pages.verdicts("{all}: {counts}").startswith(
+        "4: **2** reproduced, **0** exceeded, **1** fell short"
+    )
 
 
 @pytest.fixture
 def study(house):
     """Records of a study: two configurations, one better on validation images, the other on test images."""
+
     def save(name, seed, config, profile="full", **metrics):
         record = {"config": config, "seed": seed, "profile": profile, "metrics": metrics}
         path = house / "results" / "mlp" / f"{name}-s{seed}.json"
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(record | {"study": "mlp"}))
 
-    low, high = {"rule": "ff", "lr": 0.1, "network": {"local": True}}, {"rule": "ff", "lr": 0.2, "network": {"local": False}}
+    low, high = (
+        {"rule": "ff", "lr": 0.1, "network": {"local": True}},
+        {"rule": "ff", "lr": 0.2, "network": {"local": False}},
+    )
     save("a", 0, low, val_goodness=0.97, test_goodness=0.96)
     save("a", 1, low, val_goodness=0.97, test_goodness=0.98)
     save("b", 0, high, val_goodness=0.96, test_goodness=0.99)

@@ -52,7 +52,11 @@ def test_no_gradient_crosses_a_border(make, noise):
         learner.zero_grad(set_to_none=True)
         loss.backward()
         touched = {name for name, parameter in learner.named_parameters() if parameter.grad is not None}
-        assert touched == {name for name, _ in learner.named_parameters() if name.startswith(f"blocks.{number}.")} != set()
+        assert (
+            touched
+            == {name for name, _ in learner.named_parameters() if name.startswith(f"blocks.{number}.")}
+            != set()
+        )
 
 
 def test_it_is_a_given_projection_of_squared_activations(noise):
@@ -83,7 +87,9 @@ def test_scores_add_up_what_the_blocks_say_of_their_normalised_inputs(noise):
 def test_a_lower_temperature_widens_what_the_loss_sees(noise):
     soft, sharp = (dense(temperature=value) for value in (1.0, 0.25))
     wide = F.cross_entropy(4 * soft.goodness(noise.floats())[0], noise.labels)
-    assert next(sharp.local_losses(noise.floats(), noise.labels)).item() == pytest.approx(wide.item(), rel=1e-6)
+    assert next(sharp.local_losses(noise.floats(), noise.labels)).item() == pytest.approx(
+        wide.item(), rel=1e-6
+    )
 
 
 def test_a_temperature_of_zero_is_refused():

@@ -318,7 +318,9 @@ def test_where_the_best_value_lies(save):
     assert pages.measured(peaks(1, 3, holds="same peak")) == "best at 0.3, best at 0.5"
     for strength, values in ((0.3, [0.94, 0.95, 0.96]), (0.5, [0.95, 0.96, 0.94])):
         save({"val_linear": values}, widths=[784, 4], labels={"strength": strength})
-    assert peaks(1, 4, holds="same peak").verdict() == "undecided" == peaks(4, 3, holds="other peak").verdict()
+    assert (
+        peaks(1, 4, holds="same peak").verdict() == "undecided" == peaks(4, 3, holds="other peak").verdict()
+    )
 
 
 def test_a_single_seeds_noise_is_that_of_its_study_too(save):

@@ -62,8 +62,11 @@ def test_class_maps_add_up_to_the_logit_without_its_bias(make, sizes, images, la
     assert not any(x.requires_grad for x in maps)
 
 
-@pytest.mark.parametrize("options", [{}, {"goodness": "place"}, {"goodness": "channel"}, {"pool": "max"}, {"first_judge": 0}],
-                         ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"goodness": "place"}, {"goodness": "channel"}, {"pool": "max"}, {"first_judge": 0}],
+    ids=str,
+)
 def test_goodness_maps_add_up_to_the_difference_of_scores(options, images, labels):
     learner, rivals = forward_forward(images, **options).learner, (labels + 3) % 10
     scores = learner.scores(images).detach()
@@ -92,9 +95,13 @@ def test_maps_of_a_trained_network_add_up_and_find_the_digit(digits):
     images, labels = digits.test[:50].floats(), digits.test.labels[:50]
     logits, scores = (network.double().scores(images.double()).detach() for network in (readout, learner))
     maps = class_maps.class_maps(readout, images.double(), labels)
-    torch.testing.assert_close(total(maps), (logits - readout.linear.bias.detach())[range(50), labels], rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(
+        total(maps), (logits - readout.linear.bias.detach())[range(50), labels], rtol=1e-10, atol=1e-10
+    )
     goodness = class_maps.goodness_maps(learner, images.double(), labels, 3)
-    torch.testing.assert_close(total(goodness), scores[range(50), labels] - scores[:, 3], rtol=1e-4, atol=0.05)
+    torch.testing.assert_close(
+        total(goodness), scores[range(50), labels] - scores[:, 3], rtol=1e-4, atol=0.05
+    )
     strength = class_maps.on_image(readout, maps, 28, 28).sum(1).abs()
     assert strength[:, 8:20, 8:20].mean() > 2 * strength.mean()
 
@@ -103,8 +110,8 @@ def test_maps_do_not_depend_on_the_company(images, labels):
     network = forward_forward(images)
     together = class_maps.class_maps(network, images, labels)
     for i in range(6):
-        alone = class_maps.class_maps(network, images[i:i + 1], int(labels[i]))
-        assert all(torch.equal(x[i:i + 1], y) for x, y in zip(together, alone))
+        alone = class_maps.class_maps(network, images[i : i + 1], int(labels[i]))
+        assert all(torch.equal(x[i : i + 1], y) for x, y in zip(together, alone))
 
 
 # --- where a place stands -----------------------------------------------------------------------------------
@@ -115,8 +122,19 @@ def test_unpadded_maps_begin_where_their_first_window_is_centred(kernel, expecte
     assert class_maps.windows(cnn(1, [2, 2, 2], kernel)) == expected
 
 
-@pytest.mark.parametrize("options", [{}, {"padding": "same"}, {"padding": "same", "pool": "average"}, {"pool": "average"},
-                                     {"padding": "same", "stride": 2}, {"stride": 2}, {"pool": [None, "average"]}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"padding": "same"},
+        {"padding": "same", "pool": "average"},
+        {"pool": "average"},
+        {"padding": "same", "stride": 2},
+        {"stride": 2},
+        {"pool": [None, "average"]},
+    ],
+    ids=str,
+)
 def test_a_place_stands_in_the_middle_of_the_pixels_it_looks_at(options):
     """Found by asking the network: which pixels have a gradient, and where is their middle?"""
     blocks = cnn(1, [2, 2], 3, **options)
@@ -131,7 +149,10 @@ def test_a_place_stands_in_the_middle_of_the_pixels_it_looks_at(options):
         row, column = x.shape[2] // 2, x.shape[3] // 2 - 1  # far from the rim
         x[0, :, row, column].sum().backward()
         seen = image.grad[0, 0].nonzero().float()
-        assert (seen.amin(0) + seen.amax(0)).tolist() == [2 * (start + step * row), 2 * (start + step * column)]
+        assert (seen.amin(0) + seen.amax(0)).tolist() == [
+            2 * (start + step * row),
+            2 * (start + step * column),
+        ]
 
 
 def test_an_unpadded_map_is_moved_and_not_changed(images, labels):
@@ -141,7 +162,7 @@ def test_an_unpadded_map_is_moved_and_not_changed(images, labels):
     assert placed.shape == (6, 2, 12, 12)
     for found, x, offset in zip(placed.unbind(1), maps, (2, 3)):
         size = x.shape[1]
-        assert torch.equal(found[:, offset:offset + size, offset:offset + size], x)
+        assert torch.equal(found[:, offset : offset + size, offset : offset + size], x)
         assert torch.equal(found.sum((1, 2)), x.sum((1, 2))), "zero elsewhere"
     assert torch.equal(placed.sum((1, 2, 3)), total(maps))
 
@@ -179,7 +200,10 @@ def test_labels_that_are_none_are_refused(wrong, images):
 def test_networks_without_maps_are_refused(images):
     learner = ForwardForward(mlp([144, 5, 5]), Pixels())
     readout, control = LinearReadout(learner), Backprop(mlp([144, 5]))
-    for ask in (lambda: class_maps.class_maps(readout, images, 0), lambda: class_maps.class_maps(control, images, 0),
-                lambda: class_maps.goodness_maps(learner, images, 0, 1)):
+    for ask in (
+        lambda: class_maps.class_maps(readout, images, 0),
+        lambda: class_maps.class_maps(control, images, 0),
+        lambda: class_maps.goodness_maps(learner, images, 0, 1),
+    ):
         with pytest.raises(ValueError, match="not convolutional"):
             ask()

@@ -13,14 +13,26 @@ from evidence.studies.mlp import FF
 from fftools import __main__ as data_command
 from fftools import data
 
-TINY = change(FF, dict(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0,
-                       splits=["validation"], train_images=200))
+TINY = change(
+    FF,
+    dict(
+        dataset="digits",
+        widths=[784, 10],
+        epochs=1,
+        batch_size=50,
+        readout_epochs=0,
+        splits=["validation"],
+        train_images=200,
+    ),
+)
 
 
 @pytest.fixture
 def call(monkeypatch, capsys, digits):
     """Calls `python -m evidence`, or for data `python -m fftools`, with these words; gives status, stdout and stderr."""
-    monkeypatch.setattr(studies, "STUDIES", {"tiny": Study("tiny", "a question", TINY, [{}], quick={"lr": 2e-3})})
+    monkeypatch.setattr(
+        studies, "STUDIES", {"tiny": Study("tiny", "a question", TINY, [{}], quick={"lr": 2e-3})}
+    )
 
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["command", *words])
@@ -54,7 +66,9 @@ def test_study_list_run_and_show(call):
     before = sorted((path.name, path.stat().st_mtime_ns) for path in (records.folder() / "tiny").iterdir())
     assert call("study", "show", "tiny")[1] == out
     assert call("study", "run", "tiny", "--seeds", "2")[1] == out
-    assert before == sorted((path.name, path.stat().st_mtime_ns) for path in (records.folder() / "tiny").iterdir())
+    assert before == sorted(
+        (path.name, path.stat().st_mtime_ns) for path in (records.folder() / "tiny").iterdir()
+    )
 
 
 def test_a_broken_record_is_a_message_and_no_traceback(call):
@@ -65,8 +79,17 @@ def test_a_broken_record_is_a_message_and_no_traceback(call):
     assert status == 1 and str(path) in err
 
 
-@pytest.mark.parametrize("words", [(), ("data",), ("data", "mnits"), ("study", "run", "nothing"), ("study",),
-                                   ("study", "run", "tiny", "--profile", "huge")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("data",),
+        ("data", "mnits"),
+        ("study", "run", "nothing"),
+        ("study",),
+        ("study", "run", "tiny", "--profile", "huge"),
+    ],
+)
 def test_wrong_words(call, words):
     status, _, err = call(*words)
     assert status == 2 and f"usage: {'fftools' if words[:1] == ('data',) else 'evidence'}" in err
@@ -74,7 +97,9 @@ def test_wrong_words(call, words):
 
 def test_a_study_goes_to_ray_by_one_flag(call, monkeypatch):
     asked = []
-    monkeypatch.setattr(command.cluster, "run_on_ray", lambda *arguments: asked.append(arguments) or {"done": 0})
+    monkeypatch.setattr(
+        command.cluster, "run_on_ray", lambda *arguments: asked.append(arguments) or {"done": 0}
+    )
     call("study", "run", "tiny", "--profile", "full", "--ray", "auto", "--gpus", "0.25", "--budget", "60")
     call("study", "run", "tiny", "--ray")
     assert asked == [("tiny", "full", 1, "auto", 0.25, 60.0), ("tiny", "quick", 1, "local", 0.0, None)]
@@ -95,13 +120,23 @@ def test_status_counts_what_is_recorded(call):
 
 def test_it_starts_as_a_module():
     for words, said in (("fftools data digits", "digits: 1297"), ("evidence study list", "article ")):
-        done = subprocess.run([sys.executable, "-m", *words.split()], check=False, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", *words.split()], check=False, capture_output=True, text=True
+        )
         assert done.returncode == 0 and done.stdout.startswith(said), done.stderr
     assert data.NAMES[-1] == "digits"
 
 
-CLAIM = dict(id="id", document="d", source="Table 1", says="a network is good", paper=90.0,
-             ours=[dict(study="study", metric="test_goodness")], front="A good network", tolerance=5.0)
+CLAIM = dict(
+    id="id",
+    document="d",
+    source="Table 1",
+    says="a network is good",
+    paper=90.0,
+    ours=[dict(study="study", metric="test_goodness")],
+    front="A good network",
+    tolerance=5.0,
+)
 
 
 @pytest.fixture
@@ -114,17 +149,28 @@ def project(tmp_path, monkeypatch):
     for name in ("README.md", "book/reproduced.md"):
         (tmp_path / name).write_text("before\n<!-- claims -->\nold\n<!-- /claims -->\nafter\n")
     config = dict(widths=[784, 10], epochs=3, network={})
-    write = lambda right: records.save("study", config, 0, "full", {"test_goodness": right}, {},
-                                       records.provenance("mnist", "cpu", "bf16", 1.0))
+    write = lambda right: records.save(
+        "study",
+        config,
+        0,
+        "full",
+        {"test_goodness": right},
+        {},
+        records.provenance("mnist", "cpu", "bf16", 1.0),
+    )
     write(0.95)
     return tmp_path, write
 
 
 def test_claims_are_shown_and_written(call, project):
     root, _ = project
-    assert call("claims") == (0, pages.all_claims() + "\n", "") and "= reproduced</span>" in pages.all_claims()
+    assert (
+        call("claims") == (0, pages.all_claims() + "\n", "") and "= reproduced</span>" in pages.all_claims()
+    )
     assert call("claims", "--write")[0] == 0
-    assert (root / "README.md").read_text() == f"before\n<!-- claims -->\n{pages.front_claims()}\n<!-- /claims -->\nafter\n"
+    assert (
+        root / "README.md"
+    ).read_text() == f"before\n<!-- claims -->\n{pages.front_claims()}\n<!-- /claims -->\nafter\n"
     assert pages.all_claims() in (root / "book/reproduced.md").read_text()
     assert json.loads((root / "results/verdicts.json").read_text()) == {"id": "reproduced"}
 

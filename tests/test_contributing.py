@@ -7,7 +7,9 @@ import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
-(CODE,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "CONTRIBUTING.md").read_text("utf8"), re.MULTILINE | re.DOTALL)
+(CODE,) = re.findall(
+    r"^```python\n(.*?)^```", (ROOT / "CONTRIBUTING.md").read_text("utf8"), re.MULTILINE | re.DOTALL
+)
 RULE = CODE[CODE.index("class ") : CODE.index("digits = ")]
 
 
@@ -34,7 +36,9 @@ def test_no_gradient_crosses_a_blocks_border(example):
     learner = example["learner"]
     *_, last = learner.local_losses(torch.rand(4, 1, 28, 28), torch.arange(4))
     last.backward()
-    first, second = (any(p.grad is not None and p.grad.any() for p in block.parameters()) for block in learner.blocks)
+    first, second = (
+        any(p.grad is not None and p.grad.any() for p in block.parameters()) for block in learner.blocks
+    )
     assert not first and second
 
 

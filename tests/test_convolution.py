@@ -33,13 +33,24 @@ def with_gradients(convolve, x, weight, padding, told):
     return (y, *torch.autograd.grad(y, (x, weight), told.to(y.dtype)))
 
 
-SHAPES = [(3, 2, 4, 10, 10, 7, 0), (3, 2, 4, 11, 9, 5, 2), (2, 3, 2, 9, 12, 3, 1), (2, 3, 2, 7, 7, 7, 0), (2, 3, 2, 3, 3, 3, 1),
-          (2, 3, 2, 6, 5, 1, 0), (2, 2, 3, 8, 8, 4, 1)]
+SHAPES = [
+    (3, 2, 4, 10, 10, 7, 0),
+    (3, 2, 4, 11, 9, 5, 2),
+    (2, 3, 2, 9, 12, 3, 1),
+    (2, 3, 2, 7, 7, 7, 0),
+    (2, 3, 2, 3, 3, 3, 1),
+    (2, 3, 2, 6, 5, 1, 0),
+    (2, 2, 3, 8, 8, 4, 1),
+]
 
 
 @pytest.mark.parametrize("samples, channels, filters, height, width, kernel, padding", SHAPES)
-@pytest.mark.parametrize("dtype, least", [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 1e-2)])
-def test_maps_and_both_gradients_are_those_of_pytorch(samples, channels, filters, height, width, kernel, padding, dtype, least):
+@pytest.mark.parametrize(
+    "dtype, least", [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 1e-2)]
+)
+def test_maps_and_both_gradients_are_those_of_pytorch(
+    samples, channels, filters, height, width, kernel, padding, dtype, least
+):
     torch.manual_seed(0)
     x = torch.randn(samples, channels, height, width).to(dtype)
     weight = torch.randn(filters, channels, kernel, kernel).to(dtype)
@@ -51,10 +62,14 @@ def test_maps_and_both_gradients_are_those_of_pytorch(samples, channels, filters
         assert relative(found, true) < least
 
 
-@pytest.mark.parametrize("height, width, kernel, padding", [(22, 22, 7, 0), (15, 22, 5, 2), (9, 7, 3, 1), (3, 4, 3, 1)])
+@pytest.mark.parametrize(
+    "height, width, kernel, padding", [(22, 22, 7, 0), (15, 22, 5, 2), (9, 7, 3, 1), (3, 4, 3, 1)]
+)
 def test_the_planes_are_counted_as_they_are_made(height, width, kernel, padding):
-    made = sum(rows.count * len(columns.maps)
-               for rows, columns in fourier.transforms(height, width, kernel, padding, torch.float32))
+    made = sum(
+        rows.count * len(columns.maps)
+        for rows, columns in fourier.transforms(height, width, kernel, padding, torch.float32)
+    )
     assert fourier.planes(height, width, padding) == made
 
 
@@ -75,8 +90,16 @@ def test_wide_filters_go_through_fourier_space_and_narrow_ones_do_not():
     assert not wide(torch.float32, 100, 128, 5, 5)  # no map would be left: PyTorch says so
 
 
-@pytest.mark.parametrize("options", [dict(stride=2), dict(dilation=2), dict(groups=2), dict(padding_mode="circular", padding=3),
-                                     dict(padding=(3, 0))])
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(stride=2),
+        dict(dilation=2),
+        dict(groups=2),
+        dict(padding_mode="circular", padding=3),
+        dict(padding=(3, 0)),
+    ],
+)
 def test_what_it_does_not_know_is_pytorchs(options, monkeypatch):
     monkeypatch.setattr(fourier, "convolve", None)
     layer, plain = Convolution(64, 64, 7, **options), torch.nn.Conv2d(64, 64, 7, **options)
@@ -86,11 +109,15 @@ def test_what_it_does_not_know_is_pytorchs(options, monkeypatch):
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-@pytest.mark.parametrize("padding, pool", [("valid", None), ("same", None), ("same", "max"), ("same", "average")])
+@pytest.mark.parametrize(
+    "padding, pool", [("valid", None), ("same", None), ("same", "max"), ("same", "average")]
+)
 def test_a_network_learns_the_same_either_way(precision, padding, pool):
     torch.manual_seed(0)
     images, labels = torch.rand(8, 1, 26, 26), torch.arange(8)
-    learner = ForwardForward(cnn(1, [32, 32], 7, padding, pool), Fourier(), SumOfSquares(norm=layer_norm), local=False)
+    learner = ForwardForward(
+        cnn(1, [32, 32], 7, padding, pool), Fourier(), SumOfSquares(norm=layer_norm), local=False
+    )
     other, found = copy.deepcopy(learner), []
     for network, path in ((learner, "fourier"), (other, "direct")):
         convolution.take(path)
@@ -99,14 +126,21 @@ def test_a_network_learns_the_same_either_way(precision, padding, pool):
             loss = next(iter(network.local_losses(images, labels)))
         loss.backward()
         found.append((loss.double(), *(p.grad.double() for p in network.parameters())))
-    assert {*learner.state_dict()} == {"blocks.0.0.weight", "blocks.0.0.bias", "blocks.1.0.weight", "blocks.1.0.bias"}
+    assert {*learner.state_dict()} == {
+        "blocks.0.0.weight",
+        "blocks.0.0.bias",
+        "blocks.1.0.weight",
+        "blocks.1.0.bias",
+    }
     for ours, plain in zip(*found, strict=True):
         assert relative(ours, plain) < (1e-4 if precision == "float32" else 0.05)
 
 
 def test_maps_keep_the_layout_that_the_next_layer_needs(monkeypatch):
     lay, seen = fourier.convolve, []
-    monkeypatch.setattr(fourier, "convolve", lambda x, *rest: seen.append(maps.places_first(x)) or lay(x, *rest))
+    monkeypatch.setattr(
+        fourier, "convolve", lambda x, *rest: seen.append(maps.places_first(x)) or lay(x, *rest)
+    )
     x = torch.rand(50, 1, 28, 28)
     for block in cnn(1, [64, 64, 64], 7):
         x = layer_norm(block(x))
@@ -130,7 +164,9 @@ def test_norm_and_goodness_of_maps_that_lie_places_first(dtype, least):
         a, b = lying.clone().requires_grad_(), x.double().requires_grad_()
         found, expected = ours(a), theirs(b)
         told = torch.randn_like(expected)
-        gradients = torch.autograd.grad(found, a, told.to(found.dtype)) + torch.autograd.grad(expected, b, told)
+        gradients = torch.autograd.grad(found, a, told.to(found.dtype)) + torch.autograd.grad(
+            expected, b, told
+        )
         assert relative(found, expected) < least and relative(*gradients) < least
     assert maps.places_first(maps.LayerNorm.apply(lying))
     assert maps.SquaresOfMaps.apply(lying).dtype == torch.float32
@@ -144,7 +180,9 @@ def test_a_path_can_be_taken_and_given_back():
     convolution.take("direct")
     assert convolution.path() == "direct" and torch.equal(layer(x), F.conv2d(x, layer.weight, layer.bias))
     convolution.take("fourier")
-    assert convolution.path() == "fourier" and not torch.equal(layer(x), F.conv2d(x, layer.weight, layer.bias))
+    assert convolution.path() == "fourier" and not torch.equal(
+        layer(x), F.conv2d(x, layer.weight, layer.bias)
+    )
     with pytest.raises(ValueError, match="'winograd'"):
         convolution.take("winograd")
     convolution.take(None)
@@ -155,7 +193,9 @@ def test_a_resumed_run_keeps_its_path(tmp_path):
     torch.manual_seed(0)
     split = Split(torch.randint(256, (48, 1, 26, 26), dtype=torch.uint8), torch.arange(48) % 10)
     start, ends = ForwardForward(cnn(1, [32, 32], 7), Fourier(), SumOfSquares(norm=layer_norm)), []
-    go = lambda learner, **options: fit(learner, split, epochs=3, batch_size=16, lr=1e-3, precision="float32", **options)
+    go = lambda learner, **options: fit(
+        learner, split, epochs=3, batch_size=16, lr=1e-3, precision="float32", **options
+    )
     for path in ("fourier", "direct"):
         convolution.take(path)
         whole, cut = copy.deepcopy(start), copy.deepcopy(start)
@@ -174,7 +214,11 @@ def test_a_resumed_run_keeps_its_path(tmp_path):
 
 def test_wrong_channels_are_told():
     layer = Convolution(64, 64, 7)
-    for shape, told in [((8, 32, 22, 22), "to have 64 channels, but got 32"), ((8, 22, 22), "64"), ((22, 22), "got input of size")]:
+    for shape, told in [
+        ((8, 32, 22, 22), "to have 64 channels, but got 32"),
+        ((8, 22, 22), "64"),
+        ((22, 22), "got input of size"),
+    ]:
         with pytest.raises(RuntimeError, match=told):
             layer(torch.randn(shape))
     assert layer(torch.randn(64, 22, 22)).shape == (64, 16, 16)

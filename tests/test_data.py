@@ -38,7 +38,9 @@ def test_split_slices_and_joins(numbered):
 
 
 def test_floats_go_from_0_to_1():
-    split = Split(torch.tensor([0, 51, 255], dtype=torch.uint8).view(3, 1, 1, 1), torch.zeros(3, dtype=torch.int64))
+    split = Split(
+        torch.tensor([0, 51, 255], dtype=torch.uint8).view(3, 1, 1, 1), torch.zeros(3, dtype=torch.int64)
+    )
     torch.testing.assert_close(split.floats().flatten(), torch.tensor([0, 0.2, 1.0]), rtol=0, atol=1e-7)
     assert split.images.dtype == torch.uint8  # unchanged
 
@@ -67,16 +69,19 @@ def test_batches_are_ordered_by_the_generator_alone(numbered):
     assert epochs(2) != first
 
 
-@pytest.mark.parametrize("images, labels", [
-    (torch.zeros(400, 1, 8, 8), torch.zeros(300, dtype=torch.int64)),  # one label an image
-    (torch.zeros(300, 1, 8, 8), torch.zeros(400, dtype=torch.int64)),
-    (torch.zeros(0, 1, 8, 8), torch.zeros(0, dtype=torch.int64)),  # nothing at all
-    (torch.zeros(3, 8, 8), torch.zeros(3, dtype=torch.int64)),  # no channels
-    (torch.zeros(3, 1, 8, 8), torch.zeros(3)),  # labels that do not count
-    (torch.zeros(3, 1, 8, 8), torch.zeros(3, 10, dtype=torch.int64)),  # one-hot labels
-    (torch.zeros(3, 1, 8, 8), torch.tensor(3)),
-    (torch.zeros(3, 1, 8, 8), torch.zeros(3, dtype=torch.int64, device="meta")),
-])
+@pytest.mark.parametrize(
+    "images, labels",
+    [
+        (torch.zeros(400, 1, 8, 8), torch.zeros(300, dtype=torch.int64)),  # one label an image
+        (torch.zeros(300, 1, 8, 8), torch.zeros(400, dtype=torch.int64)),
+        (torch.zeros(0, 1, 8, 8), torch.zeros(0, dtype=torch.int64)),  # nothing at all
+        (torch.zeros(3, 8, 8), torch.zeros(3, dtype=torch.int64)),  # no channels
+        (torch.zeros(3, 1, 8, 8), torch.zeros(3)),  # labels that do not count
+        (torch.zeros(3, 1, 8, 8), torch.zeros(3, 10, dtype=torch.int64)),  # one-hot labels
+        (torch.zeros(3, 1, 8, 8), torch.tensor(3)),
+        (torch.zeros(3, 1, 8, 8), torch.zeros(3, dtype=torch.int64, device="meta")),
+    ],
+)
 def test_images_and_labels_must_belong_together(images, labels):
     wanted = r"images \(N, C, H, W\).*labels \(N,\) int64.*one device; got .*on cpu and .* on"
     with pytest.raises(ValueError, match=wanted) as error:
@@ -119,14 +124,18 @@ def test_shifts_reach_every_offset_equally():
     counts = torch.bincount(where, minlength=81).view(9, 9)
     assert counts.sum() == counts[2:7, 2:7].sum() == 5000
     expected = 5000 / 25
-    assert ((counts[2:7, 2:7] - expected) ** 2 / expected).sum() < 61  # 24 degrees of freedom, 99.99 % quantile
+    assert (
+        (counts[2:7, 2:7] - expected) ** 2 / expected
+    ).sum() < 61  # 24 degrees of freedom, 99.99 % quantile
 
 
 def test_batches_shift_by_request(numbered):
     plain, moved = (next(iter(numbered.batches(23, generator(3), shift))) for shift in (0, 2))
     assert torch.equal(plain[1], moved[1])
     assert not torch.equal(plain[0], moved[0])
-    assert torch.equal(plain[0][:, :, 2:4, 2:4], moved[0][:, :, 2:4, 2:4])  # at most 2 pixels: the centre keeps its value
+    assert torch.equal(
+        plain[0][:, :, 2:4, 2:4], moved[0][:, :, 2:4, 2:4]
+    )  # at most 2 pixels: the centre keeps its value
 
 
 # --- the embedded digits -----------------------------------------------------------------------------------
@@ -135,7 +144,9 @@ def test_batches_shift_by_request(numbered):
 def test_half_of_the_images_are_mirrored_by_request():
     images = torch.randint(256, (2_000, 2, 3, 4), dtype=torch.uint8)
     split = Split(images, torch.arange(2_000))
-    assert all(torch.equal(found, split[labels].floats()) for found, labels in split.batches(100, generator()))
+    assert all(
+        torch.equal(found, split[labels].floats()) for found, labels in split.batches(100, generator())
+    )
     mirrored = 0
     for found, labels in split.batches(100, generator(), flip=True):
         same = (found == split[labels].floats()).flatten(1).all(1)
@@ -163,7 +174,9 @@ def test_digits_are_scikit_learns_brought_to_28_pixels(digits):
 
 def test_digits_are_the_same_every_time(digits):
     again = data.load("digits", "cpu")
-    assert torch.equal(again.train.images, digits.train.images) and torch.equal(again.test.labels, digits.test.labels)
+    assert torch.equal(again.train.images, digits.train.images) and torch.equal(
+        again.test.labels, digits.test.labels
+    )
 
 
 def test_unknown_names_are_refused():
@@ -215,17 +228,21 @@ def test_an_impossible_folder_is_a_data_error(monkeypatch, named):
 
 def idx(array: np.ndarray) -> bytes:
     """An array of bytes in MNIST's file format."""
-    return bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
+    return (
+        bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
+    )
 
 
 @pytest.fixture
 def mnist_files(monkeypatch, tmp_path):
     """A small dataset in MNIST's place: 10,020 training images (20 + 10,000 for validation) and 30 for the test."""
     generator = np.random.default_rng(0)
-    parts = {"train-images-idx3-ubyte": generator.integers(256, size=(10_020, 28, 28), dtype=np.uint8),
-             "train-labels-idx1-ubyte": generator.integers(10, size=10_020, dtype=np.uint8),
-             "t10k-images-idx3-ubyte": generator.integers(256, size=(30, 28, 28), dtype=np.uint8),
-             "t10k-labels-idx1-ubyte": generator.integers(10, size=30, dtype=np.uint8)}
+    parts = {
+        "train-images-idx3-ubyte": generator.integers(256, size=(10_020, 28, 28), dtype=np.uint8),
+        "train-labels-idx1-ubyte": generator.integers(10, size=10_020, dtype=np.uint8),
+        "t10k-images-idx3-ubyte": generator.integers(256, size=(30, 28, 28), dtype=np.uint8),
+        "t10k-labels-idx1-ubyte": generator.integers(10, size=30, dtype=np.uint8),
+    }
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name, array in parts.items():
@@ -370,8 +387,14 @@ def refuse(monkeypatch, error):
     monkeypatch.setattr(FileLock, "acquire", acquire)
 
 
-@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(30, "Read-only file system"),
-                                   NotImplementedError("FileSystem does not appear to support flock")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionError(13, "Permission denied"),
+        OSError(30, "Read-only file system"),
+        NotImplementedError("FileSystem does not appear to support flock"),
+    ],
+)
 def test_intact_files_are_read_without_a_lock(monkeypatch, mnist_files, error, capsys):
     raw, _ = mnist_files
     refuse(monkeypatch, error)
@@ -415,14 +438,18 @@ def test_cifar_comes_in_channels_first(monkeypatch, tmp_path):
     pixels = {}
     for name, count in content.items():
         pixels[name] = generator.integers(256, size=(count or 0, 3072), dtype=np.uint8)
-        entry = {"label_names": list("abcdefghij")} if count is None else {
-            "data": pixels[name], "labels": [i % 10 for i in range(count)]}
+        entry = (
+            {"label_names": list("abcdefghij")}
+            if count is None
+            else {"data": pixels[name], "labels": [i % 10 for i in range(count)]}
+        )
         (folder / name).write_bytes(pickle.dumps(entry))
     md5 = {name: hashlib.md5((folder / name).read_bytes()).hexdigest() for name in content}
     monkeypatch.setattr(CIFAR10, "train_list", [["data_batch_1", md5["data_batch_1"]]])
     monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", md5["test_batch"]]])
-    monkeypatch.setattr(CIFAR10, "meta", {"filename": "batches.meta", "key": "label_names",
-                                          "md5": md5["batches.meta"]})
+    monkeypatch.setattr(
+        CIFAR10, "meta", {"filename": "batches.meta", "key": "label_names", "md5": md5["batches.meta"]}
+    )
     monkeypatch.setenv("FFTOOLS_DATA_DIR", str(tmp_path))
     found = data.load("cifar10", "cpu")
     assert found.shape == (3, 32, 32) and (len(found.train), len(found.test)) == (4, 6)
@@ -452,15 +479,25 @@ def test_no_banner_when_the_data_are_there(mnist_files, capsys):
 # --- the real thing, where it is at hand --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name, shape, sizes, first", [
-    ("mnist", (1, 28, 28), (50_000, 10_000, 10_000), [5, 0, 4, 1, 9]),
-    ("fashion_mnist", (1, 28, 28), (50_000, 10_000, 10_000), [9, 0, 0, 3, 0]),
-    ("cifar10", (3, 32, 32), (40_000, 10_000, 10_000), [6, 9, 9, 4, 1]),
-    ("cifar100", (3, 32, 32), (40_000, 10_000, 10_000), None),  # in an order of its own, where it is a folder of images
-])
+@pytest.mark.parametrize(
+    "name, shape, sizes, first",
+    [
+        ("mnist", (1, 28, 28), (50_000, 10_000, 10_000), [5, 0, 4, 1, 9]),
+        ("fashion_mnist", (1, 28, 28), (50_000, 10_000, 10_000), [9, 0, 0, 3, 0]),
+        ("cifar10", (3, 32, 32), (40_000, 10_000, 10_000), [6, 9, 9, 4, 1]),
+        (
+            "cifar100",
+            (3, 32, 32),
+            (40_000, 10_000, 10_000),
+            None,
+        ),  # in an order of its own, where it is a folder of images
+    ],
+)
 def test_real_datasets(name, shape, sizes, first):
     held = [path for where in (name, pictures.subfolder(name)) for path in (data.folder() / where).rglob("*")]
-    if not any(path.is_file() for path in held):  # a download that failed, in a chapter's run, leaves empty folders
+    if not any(
+        path.is_file() for path in held
+    ):  # a download that failed, in a chapter's run, leaves empty folders
         pytest.skip(f"{name} is not in {data.folder()}")
     found = data.load(name, "cpu")
     classes = 100 if name == "cifar100" else 10

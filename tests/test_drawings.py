@@ -25,7 +25,9 @@ def test_every_drawing_has_its_file_and_its_words():
 def test_a_drawing_stays_on_its_ground_and_shares_no_name_with_another(name):
     root = ElementTree.fromstring(drawings.svg(name))
     high = float(root.get("height"))
-    assert root.get("viewBox") == f"0 0 340 {high:g}" and root.get("aria-label") == drawings.WORDS["alt"][name]
+    assert (
+        root.get("viewBox") == f"0 0 340 {high:g}" and root.get("aria-label") == drawings.WORDS["alt"][name]
+    )
     assert not [part for part in root.iter() if part.get("id")]
     for part in root.iter(f"{SVG}polyline"):
         for x, y in (map(float, place.split(",")) for place in part.get("points").split()):
@@ -39,13 +41,19 @@ def test_a_drawing_stays_on_its_ground_and_shares_no_name_with_another(name):
 
 
 def test_every_class_of_a_drawing_has_a_look():
-    used = {name for drawn in drawings.DRAWINGS.values() for names in re.findall(r'class="([^"]*)"', "".join(drawn))
-            for name in names.split()}
+    used = {
+        name
+        for drawn in drawings.DRAWINGS.values()
+        for names in re.findall(r'class="([^"]*)"', "".join(drawn))
+        for name in names.split()
+    }
     look = (ROOT / "tools" / "drawings.css").read_text("utf8")
     assert used <= set(re.findall(r"\.([a-z]+)", look))
 
 
 def test_the_dark_theme_names_every_colour():
-    asked = set(re.findall(r"--drawing-\w+", (ROOT / "tools" / "drawings.css").read_text("utf8"))) - {"--drawing-NAME"}
+    asked = set(re.findall(r"--drawing-\w+", (ROOT / "tools" / "drawings.css").read_text("utf8"))) - {
+        "--drawing-NAME"
+    }
     given = set(re.findall(r"(--drawing-\w+):", (ROOT / "book" / "_assets" / "book.css").read_text("utf8")))
     assert asked == given

@@ -33,6 +33,7 @@ def chapter(request):
 
 # ---- form -------------------------------------------------------------------------------------------------------
 
+
 def test_every_chapter_has_four_exercises_from_one_line_to_a_project(chapter):
     notebook, name = chapter
     numbers = [exercise.number for exercise in tool.exercises(notebook, name)]
@@ -47,18 +48,28 @@ def test_exercises_are_hidden_checked_and_explained(chapter):
     notebook, name = chapter
     for exercise in tool.exercises(notebook, name):
         cell, check = notebook.cells[exercise.cell], notebook.cells[exercise.check]
-        assert "hide-cell" in house.tags(cell) and not {"hide-cell", "hide-input"} & set(house.tags(check)), exercise
+        assert "hide-cell" in house.tags(cell) and not {"hide-cell", "hide-input"} & set(house.tags(check)), (
+            exercise
+        )
         defined = names(house.parse(cell.source), ast.Store)
-        assert names(house.parse(check.source), ast.Load) & defined, f"{exercise}: the check uses nothing of the exercise"
+        assert names(house.parse(check.source), ast.Load) & defined, (
+            f"{exercise}: the check uses nothing of the exercise"
+        )
         assert any(isinstance(node, ast.Assert) for node in ast.walk(house.parse(check.source))), exercise
         after = notebook.cells[exercise.check + 1]
-        assert after.cell_type == "markdown" and tool.ANSWER.match(after.source), f"{exercise}: no Answer behind the check"
+        assert after.cell_type == "markdown" and tool.ANSWER.match(after.source), (
+            f"{exercise}: no Answer behind the check"
+        )
 
 
 def test_chapters_have_objectives_checkpoints_and_a_summary(chapter):
     notebook, _ = chapter
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    assert re.search(r"\{admonition\} In this chapter\n.*?^- .*?\*\*You need\*\*.*?\*\*Time:\*\*.*?minute", text, re.M | re.S)
+    assert re.search(
+        r"\{admonition\} In this chapter\n.*?^- .*?\*\*You need\*\*.*?\*\*Time:\*\*.*?minute",
+        text,
+        re.M | re.S,
+    )
     checkpoints = re.findall(r"^(:{4,})\{admonition\} Checkpoint$(.*?)^\1$", text, re.M | re.S)
     assert len(checkpoints) >= 2 and all("{dropdown}" in inside for _, inside in checkpoints)
     assert text.index("## Summary") < text.index("## Exercises")
@@ -66,13 +77,16 @@ def test_chapters_have_objectives_checkpoints_and_a_summary(chapter):
 
 def names(tree, context) -> set[str]:
     """Names that a piece of code binds (ast.Store; functions and classes too) or uses (ast.Load)."""
-    found = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, context)}
+    found = {
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, context)
+    }
     if context is ast.Store:
         found |= {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
     return found
 
 
 # ---- the unfilled stub fails --------------------------------------------------------------------------------------
+
 
 def surroundings(cells, dataset, functions: bool) -> dict:
     """A namespace with the names of some code cells: imports, classes, literals, the data and, if asked, functions are real.
@@ -82,13 +96,17 @@ def surroundings(cells, dataset, functions: bool) -> dict:
     found = {}
     for cell in cells:
         for node in house.parse(cell.source).body:
-            if isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)) or is_plain(node):
+            if isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)) or is_plain(
+                node
+            ):
                 exec(compile(ast.Module([node], []), "an earlier cell", "exec"), found)
             else:
                 found |= {name: MagicMock(name=name) for name in names(node, ast.Store)}
         found |= {"dataset": dataset, "device": torch.device("cpu")}
     if not functions:
-        found |= {name: MagicMock(name=name) for name, value in found.items() if isinstance(value, FunctionType)}
+        found |= {
+            name: MagicMock(name=name) for name, value in found.items() if isinstance(value, FunctionType)
+        }
     return found
 
 
@@ -98,7 +116,10 @@ def is_plain(node) -> bool:
         ast.literal_eval(node.value if isinstance(node, ast.Assign) else node)
     except ValueError:
         return False
-    return not any(isinstance(part, (ast.List, ast.Dict)) and ast.unparse(part) in ("[]", "{}") for part in ast.walk(node))
+    return not any(
+        isinstance(part, (ast.List, ast.Dict)) and ast.unparse(part) in ("[]", "{}")
+        for part in ast.walk(node)
+    )
 
 
 def fails(notebook, name, exercise, dataset) -> str:
@@ -106,7 +127,11 @@ def fails(notebook, name, exercise, dataset) -> str:
 
     If an earlier function cannot do with stand-ins, once more without any function.
     """
-    earlier = [cell for cell in notebook.cells[:exercise.cell] if cell.cell_type == "code" and "colab" not in house.tags(cell)]
+    earlier = [
+        cell
+        for cell in notebook.cells[: exercise.cell]
+        if cell.cell_type == "code" and "colab" not in house.tags(cell)
+    ]
     stub, check = (notebook.cells[place].source for place in (exercise.cell, exercise.check))
     cells = {"the stub": tool.unsolved(stub, name), "the check": check}
     found = what_stops(cells, surroundings(earlier, dataset, functions=True))
@@ -120,14 +145,20 @@ def what_stops(cells: dict[str, str], space: dict) -> str:
             exec(compile(source, name, "exec"), space)
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
-        own = last.filename == "the stub" and isinstance(error, NotImplementedError) and error.args == ("your turn",)
+        own = (
+            last.filename == "the stub"
+            and isinstance(error, NotImplementedError)
+            and error.args == ("your turn",)
+        )
         return "" if own else f"stopped before the stub: {type(error).__name__}: {error}"
     return "passed without a solution"
 
 
 def test_unfilled_stubs_fail(chapter, digits):
     notebook, name = chapter
-    wrong = {exercise.title: fails(notebook, name, exercise, digits) for exercise in tool.exercises(notebook, name)}
+    wrong = {
+        exercise.title: fails(notebook, name, exercise, digits) for exercise in tool.exercises(notebook, name)
+    }
     assert wrong and not any(wrong.values()), wrong
 
 
@@ -139,21 +170,32 @@ ANSWER = ":::{dropdown} Answer\nAdd.\n:::"
 
 def small(exercise=EXERCISE, check=CHECK, task=TASK, answer=ANSWER):
     """A chapter with one exercise."""
-    cells = [("parameters", 'PROFILE = "quick"'), ("", "import math\nnetwork = math.train()"), ("exercise hide-cell", exercise),
-             ("check", check)]
-    codes = [new_code_cell(source, metadata={"tags": kinds.split()}, outputs=[], execution_count=n)
-             for n, (kinds, source) in enumerate(cells, 1)]
-    return new_notebook(cells=[codes[0], codes[1], new_markdown_cell(task), codes[2], codes[3], new_markdown_cell(answer)])
+    cells = [
+        ("parameters", 'PROFILE = "quick"'),
+        ("", "import math\nnetwork = math.train()"),
+        ("exercise hide-cell", exercise),
+        ("check", check),
+    ]
+    codes = [
+        new_code_cell(source, metadata={"tags": kinds.split()}, outputs=[], execution_count=n)
+        for n, (kinds, source) in enumerate(cells, 1)
+    ]
+    return new_notebook(
+        cells=[codes[0], codes[1], new_markdown_cell(task), codes[2], codes[3], new_markdown_cell(answer)]
+    )
 
 
-@pytest.mark.parametrize("check, told", [
-    (CHECK, ""),
-    ("assert twice", "passed without a solution"),
-    ("try:\n    twice(2)\nexcept NotImplementedError:\n    pass", "passed without a solution"),
-    ("assert twice(missing) == 4", "stopped before the stub: NameError"),
-    ("assert math.nothing(twice)", "stopped before the stub: AttributeError"),
-    ("raise NotImplementedError('your turn')", "stopped before the stub: NotImplementedError"),
-])
+@pytest.mark.parametrize(
+    "check, told",
+    [
+        (CHECK, ""),
+        ("assert twice", "passed without a solution"),
+        ("try:\n    twice(2)\nexcept NotImplementedError:\n    pass", "passed without a solution"),
+        ("assert twice(missing) == 4", "stopped before the stub: NameError"),
+        ("assert math.nothing(twice)", "stopped before the stub: AttributeError"),
+        ("raise NotImplementedError('your turn')", "stopped before the stub: NotImplementedError"),
+    ],
+)
 def test_the_proof_tells_a_failing_stub_from_other_failures(check, told, digits):
     notebook = small(check=check)
     (exercise,) = tool.exercises(notebook, "small")
@@ -162,6 +204,7 @@ def test_the_proof_tells_a_failing_stub_from_other_failures(check, told, digits)
 
 
 # ---- the student build --------------------------------------------------------------------------------------------
+
 
 def test_a_stub_stands_where_the_solution_stood():
     cells = tool.student(small(), "small").cells
@@ -178,29 +221,47 @@ def test_an_answer_is_cut_out_of_a_longer_text_and_other_dropdowns_stay():
     assert cells[-1].source == f"More.\n\n{hint}"
 
 
-@pytest.mark.parametrize("change, told", [
-    (dict(exercise="x = 1"), "small, cell 3: an exercise without '### BEGIN SOLUTION'"),
-    (dict(exercise="### BEGIN SOLUTION\nx = 1"), "small, cell 3: '### BEGIN SOLUTION' without '### END SOLUTION'"),
-    (dict(exercise="x = 1\n### END SOLUTION"), "small, cell 3: '### END SOLUTION' without '### BEGIN SOLUTION'"),
-    (dict(exercise="### BEGIN SOLUTION\n### BEGIN SOLUTION\n### END SOLUTION"), "small, cell 3: a second"),
-    (dict(exercise="### BEGIN SOLUTION\n\n### END SOLUTION"), "small, cell 3: nothing stands between"),
-    (dict(exercise="if x:\n    ### BEGIN SOLUTION\n    y\n### END SOLUTION"), "small, cell 3: .* are indented differently"),
-    (dict(check=EXERCISE), "small, cell 4: a solution in a cell without the tag 'exercise'"),
-    (dict(task="### Twice"), "small, cell 3: an exercise without a task"),
-    (dict(task="### 1. Twice (endless)"), "small, cell 3: an exercise without a task"),
-])
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        (dict(exercise="x = 1"), "small, cell 3: an exercise without '### BEGIN SOLUTION'"),
+        (
+            dict(exercise="### BEGIN SOLUTION\nx = 1"),
+            "small, cell 3: '### BEGIN SOLUTION' without '### END SOLUTION'",
+        ),
+        (
+            dict(exercise="x = 1\n### END SOLUTION"),
+            "small, cell 3: '### END SOLUTION' without '### BEGIN SOLUTION'",
+        ),
+        (
+            dict(exercise="### BEGIN SOLUTION\n### BEGIN SOLUTION\n### END SOLUTION"),
+            "small, cell 3: a second",
+        ),
+        (dict(exercise="### BEGIN SOLUTION\n\n### END SOLUTION"), "small, cell 3: nothing stands between"),
+        (
+            dict(exercise="if x:\n    ### BEGIN SOLUTION\n    y\n### END SOLUTION"),
+            "small, cell 3: .* are indented differently",
+        ),
+        (dict(check=EXERCISE), "small, cell 4: a solution in a cell without the tag 'exercise'"),
+        (dict(task="### Twice"), "small, cell 3: an exercise without a task"),
+        (dict(task="### 1. Twice (endless)"), "small, cell 3: an exercise without a task"),
+    ],
+)
 def test_a_broken_exercise_is_refused_by_name(change, told):
     with pytest.raises(tool.ExerciseError, match=told):
         tool.student(small(**change), "small")
 
 
-@pytest.mark.parametrize("order, told", [
-    ([2, 3, 5], "cell 1: an exercise without a check after it"),
-    ([2, 3, 1, 4], "cell 1: an exercise without a check right after it"),
-    ([2, 3, 3, 4], "cell 1: an exercise without a check after it"),
-    ([2, 4, 3], "cell 1: a check without an exercise before it"),
-    ([2, 3, 4, 3, 4], "cell 3: an exercise without a task"),
-])
+@pytest.mark.parametrize(
+    "order, told",
+    [
+        ([2, 3, 5], "cell 1: an exercise without a check after it"),
+        ([2, 3, 1, 4], "cell 1: an exercise without a check right after it"),
+        ([2, 3, 3, 4], "cell 1: an exercise without a check after it"),
+        ([2, 4, 3], "cell 1: a check without an exercise before it"),
+        ([2, 3, 4, 3, 4], "cell 3: an exercise without a task"),
+    ],
+)
 def test_exercises_and_checks_come_in_pairs(order, told):
     notebook = small()
     notebook.cells = [copy.deepcopy(notebook.cells[place]) for place in order]
@@ -244,15 +305,21 @@ def put_back(stub: str, source: str) -> str:
 def test_the_build_writes_the_same_files_again(tmp_path):
     (tmp_path / "notebooks").mkdir()
     nbformat.write(small(), tmp_path / "notebooks" / "01_small.ipynb")
-    assert tool.build(tmp_path) == (tmp_path / "_build" / "student", tmp_path / "_build" / "nbgrader" / "source")
+    assert tool.build(tmp_path) == (
+        tmp_path / "_build" / "student",
+        tmp_path / "_build" / "nbgrader" / "source",
+    )
     built = {path: path.read_bytes() for path in (tmp_path / "_build").rglob("*.ipynb")}
     assert {str(path.relative_to(tmp_path / "_build")) for path in built} == {
-        "student/01_small.ipynb", "nbgrader/source/01_small/01_small.ipynb"}
+        "student/01_small.ipynb",
+        "nbgrader/source/01_small/01_small.ipynb",
+    }
     tool.build(tmp_path)
     assert built == {path: path.read_bytes() for path in built}
 
 
 # ---- nbgrader's source ----------------------------------------------------------------------------------------------
+
 
 def complaint(notebook) -> str:
     """What nbgrader would refuse: the rules of its metadata, version 3, and that only solution cells hold solutions."""
@@ -263,7 +330,10 @@ def complaint(notebook) -> str:
                 return f"cell {place}: a solution region in a cell that is no solution"
             continue
         said = dict(cell.metadata["nbgrader"])
-        name, flags = said.pop("grade_id", ""), {key: said.pop(key, None) for key in ("grade", "locked", "solution", "task")}
+        name, flags = (
+            said.pop("grade_id", ""),
+            {key: said.pop(key, None) for key in ("grade", "locked", "solution", "task")},
+        )
         if said.pop("schema_version", None) != 3 or not set(map(type, flags.values())) <= {bool}:
             return f"cell {place}: not of version 3"
         if not re.fullmatch(r"[\w-]+", name) or name in seen:
@@ -285,7 +355,9 @@ def test_nbgrader_gets_solutions_tests_and_no_answers(chapter):
     marked = [cell for cell in built.cells if "nbgrader" in cell.metadata]
     assert [cell.source for cell in marked] == [notebook.cells[place].source for place in places]
     assert [cell.metadata.nbgrader["solution"] for cell in marked] == [True, False] * len(exercises)
-    assert [cell.metadata.nbgrader.get("points") for cell in marked[1::2]] == [tool.POINTS[one.length] for one in exercises]
+    assert [cell.metadata.nbgrader.get("points") for cell in marked[1::2]] == [
+        tool.POINTS[one.length] for one in exercises
+    ]
     assert all(cell.metadata.nbgrader["locked"] for cell in marked[1::2]), "or a student could rewrite a test"
     assert not any("nbgrader" in cell.metadata for cell in notebook.cells), "the chapter itself is not marked"
 
@@ -305,14 +377,17 @@ def test_nbgrader_itself_takes_the_solutions_out(chapter):
     assert all("YOUR CODE HERE" in source and tool.BEGIN not in source for source in released)
 
 
-@pytest.mark.parametrize("cell, change, told", [
-    (3, dict(schema_version=2), "not of version 3"),
-    (3, dict(task=None), "not of version 3"),
-    (4, dict(grade_id="exercise-1"), "no name of its own"),
-    (4, dict(points=0), "points belong"),
-    (3, dict(points=1), "points belong"),
-    (4, dict(solution=True), "neither"),
-])
+@pytest.mark.parametrize(
+    "cell, change, told",
+    [
+        (3, dict(schema_version=2), "not of version 3"),
+        (3, dict(task=None), "not of version 3"),
+        (4, dict(grade_id="exercise-1"), "no name of its own"),
+        (4, dict(points=0), "points belong"),
+        (3, dict(points=1), "points belong"),
+        (4, dict(solution=True), "neither"),
+    ],
+)
 def test_the_rules_of_nbgrader_can_be_broken(cell, change, told):
     notebook = tool.for_nbgrader(small(), "small")
     assert not complaint(notebook)
@@ -330,7 +405,9 @@ def lost_points(cell) -> str:
     for output in cell.outputs:
         if output.output_type == "error" or output.get("name") == "stderr":
             return "counts as failed"
-        if output.output_type == "execute_result" and re.fullmatch(r"[-+\d.e]+", output.data.get("text/plain", "")):
+        if output.output_type == "execute_result" and re.fullmatch(
+            r"[-+\d.e]+", output.data.get("text/plain", "")
+        ):
             return "counts as partial credit"
     return ""
 
@@ -341,12 +418,15 @@ def test_a_solved_check_earns_all_points_in_nbgrader(chapter):
     assert lost and not any(lost.values()), lost
 
 
-@pytest.mark.parametrize("output, told", [
-    (new_output("execute_result", {"text/plain": "0.93"}), "counts as partial credit"),
-    (new_output("execute_result", {"text/plain": "[0.93]"}), ""),
-    (new_output("stream", name="stderr", text="careful"), "counts as failed"),
-    (new_output("stream", name="stdout", text="0.93"), ""),
-    (new_output("error", ename="AssertionError"), "counts as failed"),
-])
+@pytest.mark.parametrize(
+    "output, told",
+    [
+        (new_output("execute_result", {"text/plain": "0.93"}), "counts as partial credit"),
+        (new_output("execute_result", {"text/plain": "[0.93]"}), ""),
+        (new_output("stream", name="stderr", text="careful"), "counts as failed"),
+        (new_output("stream", name="stdout", text="0.93"), ""),
+        (new_output("error", ename="AssertionError"), "counts as failed"),
+    ],
+)
 def test_what_costs_points_in_nbgrader(output, told):
     assert lost_points(new_code_cell("x", outputs=[output])) == told

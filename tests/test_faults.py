@@ -28,10 +28,14 @@ RULES = {
     "ff, hard": lambda: ForwardForward(mlp([64, 24, 16]), Pixels(4), negatives=HardLabels()),
     "ff-cnn": lambda: ForwardForward(cnn(1, [4, 4], 3), Fourier(4), SumOfSquares(norm=layer_norm, first=2)),
     "ff-cnn, morphology": lambda: ForwardForward(cnn(1, [4, 4], 3), Morphology(4)),
-    "mf": lambda: MonoForward(mlp([64, 24, 16]), 4), "mf-cnn": lambda: MonoForward(cnn(1, [4, 8], 3, padding="same", pool="average"), 4),
-    "cw": lambda: ChannelWise(mlp([64, 24, 16]), 4), "bp": lambda: Backprop(mlp([64, 24]), 4),
-    "bp, in segments": lambda: Backprop(mlp([64, 24, 16]), 4, segments=2), "bp-cnn": lambda: Backprop(cnn(1, [4], 3), 4),
-    "fa": lambda: FeedbackAlignment(mlp([64, 24]), 4), "dfa": lambda: DirectFeedbackAlignment(mlp([64, 24]), 4),
+    "mf": lambda: MonoForward(mlp([64, 24, 16]), 4),
+    "mf-cnn": lambda: MonoForward(cnn(1, [4, 8], 3, padding="same", pool="average"), 4),
+    "cw": lambda: ChannelWise(mlp([64, 24, 16]), 4),
+    "bp": lambda: Backprop(mlp([64, 24]), 4),
+    "bp, in segments": lambda: Backprop(mlp([64, 24, 16]), 4, segments=2),
+    "bp-cnn": lambda: Backprop(cnn(1, [4], 3), 4),
+    "fa": lambda: FeedbackAlignment(mlp([64, 24]), 4),
+    "dfa": lambda: DirectFeedbackAlignment(mlp([64, 24]), 4),
     "readout": lambda: LinearReadout(ForwardForward(cnn(1, [4, 4], 3), Fourier(4)), 4),
 }
 
@@ -53,24 +57,31 @@ def changed(split: Split, **parts) -> Split:
 
 BAD_LABELS = {
     "one too low": (lambda y: y - 1, "between 0 and 3, since there are 4 classes; got -1$"),
-    "one too high": (lambda y: y + 1, "between 0 and 3.*got 4$"), "far out": (lambda y: y * 100, "got 100, 200, 300$"),
+    "one too high": (lambda y: y + 1, "between 0 and 3.*got 4$"),
+    "far out": (lambda y: y * 100, "got 100, 200, 300$"),
     "floats": (lambda y: y.float(), r"int64 \(N,\).*got float32 \(64,\)"),
     "one-hot": (lambda y: torch.nn.functional.one_hot(y), r"argmax\(1\)\); got int64 \(64, 4\)"),
-    "a column": (lambda y: y[:, None], r"got int64 \(64, 1\)"), "bytes": (lambda y: y.to(torch.uint8), "got uint8"),
-    "an array": (lambda y: y.numpy(), "got ndarray"), "a list": (lambda y: y.tolist(), "got list"),
+    "a column": (lambda y: y[:, None], r"got int64 \(64, 1\)"),
+    "bytes": (lambda y: y.to(torch.uint8), "got uint8"),
+    "an array": (lambda y: y.numpy(), "got ndarray"),
+    "a list": (lambda y: y.tolist(), "got list"),
 }
 
 
 @pytest.mark.parametrize("bad", BAD_LABELS)
 def test_labels_that_are_none(learner, noise, bad):
     make, message = BAD_LABELS[bad]
-    for work in (lambda: fit(learner, changed(noise, labels=make(noise.labels)), **RUN),
-                 lambda: fit(learner, noise, validation=changed(noise, labels=make(noise.labels)), **RUN)):
+    for work in (
+        lambda: fit(learner, changed(noise, labels=make(noise.labels)), **RUN),
+        lambda: fit(learner, noise, validation=changed(noise, labels=make(noise.labels)), **RUN),
+    ):
         with pytest.raises(ValueError, match=f"{message}|a split needs .*; got"):
             work()
 
 
-@pytest.mark.parametrize("scheme", [Fourier(4), Morphology(4), Pixels(4)], ids=lambda scheme: type(scheme).__name__)
+@pytest.mark.parametrize(
+    "scheme", [Fourier(4), Morphology(4), Pixels(4)], ids=lambda scheme: type(scheme).__name__
+)
 @pytest.mark.parametrize("bad", BAD_LABELS)
 def test_labels_that_cannot_be_written(scheme, noise, bad):
     make, message = BAD_LABELS[bad]
@@ -88,9 +99,16 @@ def test_as_many_labels_as_images(learner, noise, images, labels):
 
 
 def test_an_empty_split(learner, noise):
-    for work in (lambda: fit(learner, noise[:0], **RUN), lambda: learner.scores(noise.images[:0]),
-                 lambda: accuracy(learner.scores, noise[:0]), lambda: predict(learner.scores, noise.images[:0])):
-        with pytest.raises(ValueError, match=r"at least one.*got uint8 \(0,|one image or more.*got (uint8|float32) \(0,|no images"):
+    for work in (
+        lambda: fit(learner, noise[:0], **RUN),
+        lambda: learner.scores(noise.images[:0]),
+        lambda: accuracy(learner.scores, noise[:0]),
+        lambda: predict(learner.scores, noise.images[:0]),
+    ):
+        with pytest.raises(
+            ValueError,
+            match=r"at least one.*got uint8 \(0,|one image or more.*got (uint8|float32) \(0,|no images",
+        ):
             work()
 
 
@@ -105,8 +123,10 @@ def spoiled(images: torch.Tensor, value: float) -> torch.Tensor:
 
 BAD_VALUES = {
     "0 to 255": (lambda x: x * 255, r"\[0, 1\], or uint8 in 0…255; found \d+ in image 0"),
-    "-1 to 1": (lambda x: 2 * x - 1, r"found -0\.\d+ in image 0"), "one NaN": (lambda x: spoiled(x, torch.nan), "nan in image 17, and 0 more"),
-    "one infinity": (lambda x: spoiled(x, torch.inf), "inf in image 17"), "one at 1.5": (lambda x: spoiled(x, 1.5), "1.5 in image 17"),
+    "-1 to 1": (lambda x: 2 * x - 1, r"found -0\.\d+ in image 0"),
+    "one NaN": (lambda x: spoiled(x, torch.nan), "nan in image 17, and 0 more"),
+    "one infinity": (lambda x: spoiled(x, torch.inf), "inf in image 17"),
+    "one at 1.5": (lambda x: spoiled(x, 1.5), "1.5 in image 17"),
 }
 
 
@@ -115,8 +135,12 @@ def test_pixels_out_of_range(learner, noise, bad):
     make, message = BAD_VALUES[bad]
     split = changed(noise, images=make(noise.floats()))
     before = weights(learner)
-    for work in (lambda: fit(learner, split, **RUN), lambda: fit(learner, noise, validation=split, **RUN),
-                 lambda: accuracy(learner.scores, split), lambda: predict(learner.scores, split.images)):
+    for work in (
+        lambda: fit(learner, split, **RUN),
+        lambda: fit(learner, noise, validation=split, **RUN),
+        lambda: accuracy(learner.scores, split),
+        lambda: predict(learner.scores, split.images),
+    ):
         with pytest.raises(ValueError, match=message):
             work()
     assert same(before, weights(learner))
@@ -139,20 +163,34 @@ def test_float_images_train_as_bytes_do(learner, noise):
 
 def test_scores_take_bytes_as_training_does(learner, noise):
     with torch.no_grad():
-        for name, ask in learner.answers().items():
-            assert torch.equal(ask(noise.images), ask(noise.floats())), name
+        for ask in learner.answers().values():
+            assert torch.equal(ask(noise.images), ask(noise.floats()))
     scheme = getattr(learner, "label", None)
     if scheme is not None:
-        assert torch.equal(scheme.embed(noise.images, noise.labels), scheme.embed(noise.floats(), noise.labels))
+        assert torch.equal(
+            scheme.embed(noise.images, noise.labels), scheme.embed(noise.floats(), noise.labels)
+        )
 
 
 BAD_FORMS = {
-    "no channels": (lambda x: x[:, 0], r"\(N, C, H, W\).*got float32 \(\d+, 8, 8\); unsqueeze\(1\) adds a channel"),
-    "one image": (lambda x: x[0], r"got float32 \(1, 8, 8\)"), "an array": (lambda x: x.numpy(), "got ndarray.*from_numpy"),
-    "a list": (lambda x: x.tolist(), "got list"), "float64": (lambda x: x.double(), "block 1 reads float32 .*; got float64"),
-    "whole numbers": (lambda x: (x * 255).long(), "got int64"), "yes and no": (lambda x: x > 0.5, "got bool"),
-    "colours": (lambda x: x.expand(-1, 3, -1, -1), r"block 1 reads float32 (\(N, 1, H, W\)|of 64 numbers).*got float32 \(\d+, 3, 8, 8\)"),
-    "too small": (lambda x: x[:, :, :2, :2], r"(at least [345]×[345]|of 64 numbers).*got float32 \(\d+, 1, 2, 2\)|no room for"),
+    "no channels": (
+        lambda x: x[:, 0],
+        r"\(N, C, H, W\).*got float32 \(\d+, 8, 8\); unsqueeze\(1\) adds a channel",
+    ),
+    "one image": (lambda x: x[0], r"got float32 \(1, 8, 8\)"),
+    "an array": (lambda x: x.numpy(), "got ndarray.*from_numpy"),
+    "a list": (lambda x: x.tolist(), "got list"),
+    "float64": (lambda x: x.double(), "block 1 reads float32 .*; got float64"),
+    "whole numbers": (lambda x: (x * 255).long(), "got int64"),
+    "yes and no": (lambda x: x > 0.5, "got bool"),
+    "colours": (
+        lambda x: x.expand(-1, 3, -1, -1),
+        r"block 1 reads float32 (\(N, 1, H, W\)|of 64 numbers).*got float32 \(\d+, 3, 8, 8\)",
+    ),
+    "too small": (
+        lambda x: x[:, :, :2, :2],
+        r"(at least [345]×[345]|of 64 numbers).*got float32 \(\d+, 1, 2, 2\)|no room for",
+    ),
 }
 
 
@@ -160,7 +198,7 @@ BAD_FORMS = {
 def test_images_of_another_form(learner, noise, bad):
     make, message = BAD_FORMS[bad]
     images = make(noise.floats())
-    for name, ask in learner.answers().items():
+    for ask in learner.answers().values():
         with pytest.raises(ValueError, match=message):
             ask(images)
     with pytest.raises(ValueError, match=message):
@@ -176,17 +214,24 @@ def test_images_of_another_size(name, size, noise):
     learner = RULES[name]()
     list(learner.local_losses(noise.floats(), noise.labels))
     for ask in learner.answers().values():
-        with pytest.raises(ValueError, match=r"knows images with \d+ features; these have \d+: they are of another size"):
+        with pytest.raises(
+            ValueError, match=r"knows images with \d+ features; these have \d+: they are of another size"
+        ):
             ask(torch.rand(3, 1, size, size))
 
 
-@pytest.mark.parametrize("scheme", [Fourier(4), Morphology(4), Pixels(4), Hybrids()], ids=lambda scheme: type(scheme).__name__)
+@pytest.mark.parametrize(
+    "scheme", [Fourier(4), Morphology(4), Pixels(4), Hybrids()], ids=lambda scheme: type(scheme).__name__
+)
 @pytest.mark.parametrize("bad", ["no channels", "an array", "a list", "whole numbers", "yes and no"])
 def test_images_that_no_label_can_be_written_into(scheme, noise, bad):
     make, message = BAD_FORMS[bad]
     images = make(noise.floats())
-    for work in (lambda: scheme.positive(images, noise.labels), lambda: scheme.negative(images, noise.labels),
-                 lambda: scheme.neutral(images)):
+    for work in (
+        lambda: scheme.positive(images, noise.labels),
+        lambda: scheme.negative(images, noise.labels),
+        lambda: scheme.neutral(images),
+    ):
         with pytest.raises(ValueError, match=message):
             work()
 
@@ -222,13 +267,22 @@ def small(**words) -> ForwardForward:
     return forward_forward(mlp([64, 24, 16]), words.pop("label", Pixels(4)), **words)
 
 
-@pytest.mark.parametrize("other, named", [
-    (dict(loss="symmetric"), "Softplus.*Symmetric"), (dict(goodness="mean"), "SumOfSquares.*MeanOfSquares"),
-    (dict(threshold=2.0), "threshold=None.*threshold=2.0"), (dict(norm="layer"), "rms_norm.*layer_norm"),
-    (dict(negatives_each=2), r"each=1.*each=2"), (dict(local=False), "local=True.*local=False"),
-    (dict(label=Pixels(4, on=0.5)), "on=1.0.*on=0.5"), (dict(label=Pixels(5)), "classes=4.*classes=5"),
-    (dict(label=Fourier(4)), "Pixels.*Fourier"), (dict(peer=0.1), "ForwardForward.*Trial"),
-], ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    "other, named",
+    [
+        (dict(loss="symmetric"), "Softplus.*Symmetric"),
+        (dict(goodness="mean"), "SumOfSquares.*MeanOfSquares"),
+        (dict(threshold=2.0), "threshold=None.*threshold=2.0"),
+        (dict(norm="layer"), "rms_norm.*layer_norm"),
+        (dict(negatives_each=2), r"each=1.*each=2"),
+        (dict(local=False), "local=True.*local=False"),
+        (dict(label=Pixels(4, on=0.5)), "on=1.0.*on=0.5"),
+        (dict(label=Pixels(5)), "classes=4.*classes=5"),
+        (dict(label=Fourier(4)), "Pixels.*Fourier"),
+        (dict(peer=0.1), "ForwardForward.*Trial"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
 def test_the_state_of_another_rule_is_refused_by_name(noise, tmp_path, other, named):
     path = tmp_path / "c.pt"
     fit(small(), noise, **RUN, resume=path)
@@ -247,7 +301,10 @@ def test_the_state_of_other_data_of_equal_number_is_refused(noise, tmp_path, cha
         images[63, 0, 7, 7] ^= 1
     elif change == "another label":
         labels[0] = (labels[0] + 1) % 4
-    other = {"another order": noise[torch.arange(63, -1, -1)], "floats": changed(noise, images=noise.floats())}
+    other = {
+        "another order": noise[torch.arange(63, -1, -1)],
+        "floats": changed(noise, images=noise.floats()),
+    }
     with pytest.raises(ValueError, match="is the state of another run.*data: it has"):
         fit(small(), other.get(change, Split(images, labels)), **RUN, resume=tmp_path / "c.pt")
 
@@ -284,7 +341,14 @@ def test_a_gpus_state_goes_on_on_a_cpu(noise, tmp_path, optimizer, epochs):
         if epoch == epochs:
             torch.save(torch.load(tmp_path / "c.pt"), tmp_path / "kept.pt")
 
-    fit(begun, noise, **options, resume=tmp_path / "c.pt", resume_seconds=0, on_epoch=lambda epoch, _: stop(epoch + 1, _) if epochs else stop(epoch, _))
+    fit(
+        begun,
+        noise,
+        **options,
+        resume=tmp_path / "c.pt",
+        resume_seconds=0,
+        on_epoch=lambda epoch, _: stop(epoch + 1, _) if epochs else stop(epoch, _),
+    )
     state = torch.load(tmp_path / "kept.pt")
     for group in state["optimizer"]["param_groups"]:
         group |= dict(lr=torch.tensor(0.5)) | ({"capturable": True} if optimizer == "adam" else {})
@@ -314,7 +378,9 @@ def test_a_readout_leaves_its_learner_as_it_was(noise):
     fit(asked, noise, **RUN)
     fit(LinearReadout(asked, 4), noise, **RUN)
     assert all(p.requires_grad for p in asked.parameters())
-    assert fit(asked, noise, **RUN).loss == fit(plain, noise, **RUN).loss and same(weights(asked), weights(plain))
+    assert fit(asked, noise, **RUN).loss == fit(plain, noise, **RUN).loss and same(
+        weights(asked), weights(plain)
+    )
 
 
 def test_a_readout_leaves_frozen_blocks_frozen(noise):
@@ -342,7 +408,10 @@ def test_a_full_disk_is_named_and_the_run_can_go_on(noise, tmp_path, monkeypatch
     monkeypatch.undo()
     assert [file.name for file in tmp_path.iterdir()] == ["c.pt"]
     plain = small()
-    assert fit(learner, noise, **RUN | dict(epochs=4), resume=path).loss == fit(plain, noise, **RUN | dict(epochs=4)).loss
+    assert (
+        fit(learner, noise, **RUN | dict(epochs=4), resume=path).loss
+        == fit(plain, noise, **RUN | dict(epochs=4)).loss
+    )
     assert same(weights(learner), weights(plain))
 
 

@@ -42,20 +42,26 @@ def test_training_equals_ff_written_out_by_hand(noise, optimizer):
     learner = forward_forward(mlp([64, 20, 12]), NextLabel(4), threshold=2.0)
     theta = [p.detach().double().numpy().copy() for p in learner.parameters()]
     first, second, lr = [np.zeros_like(p) for p in theta], [np.zeros_like(p) for p in theta], 3e-3
-    history = fit(learner, noise, epochs=4, batch_size=16, lr=lr, optimizer=optimizer, seed=5, precision="float32")
+    history = fit(
+        learner, noise, epochs=4, batch_size=16, lr=lr, optimizer=optimizer, seed=5, precision="float32"
+    )
 
     order, step, losses = torch.Generator().manual_seed(5), 0, []
     for rate in (lr, lr, lr, lr / 2):  # the cooldown of four epochs
         losses.append(np.zeros(2))
         for index in torch.randperm(64, generator=order).split(16):
             images, labels, step = noise.images[index].double() / 255, noise.labels[index], step + 1
-            x = torch.cat([learner.label.embed(images, labels), learner.label.negative(images, labels)]).flatten(1).numpy()
+            x = (
+                torch.cat([learner.label.embed(images, labels), learner.label.negative(images, labels)])
+                .flatten(1)
+                .numpy()
+            )
             for number in range(2):
-                weight, bias = theta[2 * number: 2 * number + 2]
-                x = x / (np.sqrt((x ** 2).mean(1, keepdims=True)) + 1e-8)
+                weight, bias = theta[2 * number : 2 * number + 2]
+                x = x / (np.sqrt((x**2).mean(1, keepdims=True)) + 1e-8)
                 a = np.maximum(x @ weight.T + bias, 0)
                 sign = np.repeat([-1.0, 1.0], 16)  # lower the loss: positive up, negative down
-                excess = sign * ((a ** 2).sum(1) - 2.0)
+                excess = sign * ((a**2).sum(1) - 2.0)
                 losses[-1][number] += np.log1p(np.exp(excess)).mean() / 4
                 delta = (sign / (1 + np.exp(-excess)) / 32)[:, None] * 2 * a
                 for place, gradient in [(2 * number, delta.T @ x), (2 * number + 1, delta.sum(0))]:
@@ -64,20 +70,28 @@ def test_training_equals_ff_written_out_by_hand(noise, optimizer):
                         theta[place] = theta[place] - rate * first[place]
                         continue
                     first[place] = 0.9 * first[place] + 0.1 * gradient
-                    second[place] = 0.999 * second[place] + 0.001 * gradient ** 2
-                    unbiased = first[place] / (1 - 0.9 ** step), second[place] / (1 - 0.999 ** step)
+                    second[place] = 0.999 * second[place] + 0.001 * gradient**2
+                    unbiased = first[place] / (1 - 0.9**step), second[place] / (1 - 0.999**step)
                     theta[place] = theta[place] - rate * unbiased[0] / (np.sqrt(unbiased[1]) + 1e-8)
                 x = a
     np.testing.assert_allclose(history.loss, losses, rtol=1e-4)
     for found, expected in zip(learner.parameters(), theta):
-        np.testing.assert_allclose(found.detach().numpy(), expected, atol=0.1 * lr)  # sixteen steps of lr each
+        np.testing.assert_allclose(
+            found.detach().numpy(), expected, atol=0.1 * lr
+        )  # sixteen steps of lr each
         assert np.median(np.abs(found.detach().numpy() - expected)) < 1e-3 * lr
 
 
-@pytest.mark.parametrize("epochs, factors", [
-    (1, [1]), (2, [1, 1]), (4, [1, 1, 1, 0.5]), (5, [1, 1, 1, 0.8, 0.4]),
-    (10, [1, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2]),
-])
+@pytest.mark.parametrize(
+    "epochs, factors",
+    [
+        (1, [1]),
+        (2, [1, 1]),
+        (4, [1, 1, 1, 0.5]),
+        (5, [1, 1, 1, 0.8, 0.4]),
+        (10, [1, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2]),
+    ],
+)
 def test_cooldown(epochs, factors):
     assert [cooldown_factor(epoch, epochs) for epoch in range(1, epochs + 1)] == pytest.approx(factors)
 
@@ -85,8 +99,11 @@ def test_cooldown(epochs, factors):
 def test_cooldown_reaches_the_optimizer(small, noise, monkeypatch):
     rates = []
     step = torch.optim.Adam.step
-    monkeypatch.setattr(torch.optim.Adam, "step",
-                        lambda self, *rest: rates.append(float(self.param_groups[0]["lr"])) or step(self, *rest))
+    monkeypatch.setattr(
+        torch.optim.Adam,
+        "step",
+        lambda self, *rest: rates.append(float(self.param_groups[0]["lr"])) or step(self, *rest),
+    )
     fit(small(), noise, epochs=4, batch_size=32, lr=0.01)
     assert rates == pytest.approx([0.01] * 6 + [0.005] * 2)
     rates.clear()
@@ -108,8 +125,15 @@ def test_no_low_precision_copy_of_a_weight_outlives_its_step(small, noise):
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_every_step_trains_every_weight(small, noise, precision):
     seen, learner = [], small(negatives="hard")
-    fit(learner, noise, epochs=6, batch_size=64, lr=1e-2, precision=precision,
-        on_epoch=lambda epoch, learner: seen.append(weights(learner)))
+    fit(
+        learner,
+        noise,
+        epochs=6,
+        batch_size=64,
+        lr=1e-2,
+        precision=precision,
+        on_epoch=lambda epoch, learner: seen.append(weights(learner)),
+    )
     for before, after in pairwise(seen):
         for name in before:
             moved = (before[name] != after[name]).float().mean()
@@ -118,8 +142,10 @@ def test_every_step_trains_every_weight(small, noise, precision):
 
 
 def test_low_precision_learns_as_much_as_float32(small, noise):
-    losses = [fit(small(), noise, epochs=30, batch_size=16, lr=1e-2, precision=precision).loss
-              for precision in ("float32", "bf16")]
+    losses = [
+        fit(small(), noise, epochs=30, batch_size=16, lr=1e-2, precision=precision).loss
+        for precision in ("float32", "bf16")
+    ]
     for block in range(2):
         exact, low = losses[0][-1][block], losses[1][-1][block]
         assert exact < 0.8 * losses[0][0][block]
@@ -141,18 +167,33 @@ def test_it_learns_real_digits(digits, negatives):
 
 def test_history_and_callbacks(small, noise):
     called, learner = [], small(negatives="hard")
-    history = fit(learner, noise, epochs=5, batch_size=16, lr=1e-2, validation=noise, validate_every=2,
-                  on_epoch=lambda epoch, of: called.append((epoch, of is learner)))
+    history = fit(
+        learner,
+        noise,
+        epochs=5,
+        batch_size=16,
+        lr=1e-2,
+        validation=noise,
+        validate_every=2,
+        on_epoch=lambda epoch, of: called.append((epoch, of is learner)),
+    )
     assert called == [(epoch, True) for epoch in range(6)]
-    assert len(history.loss) == 5 and all(len(losses) == 3 for losses in history.loss)  # softmax and two blocks
+    assert len(history.loss) == 5 and all(
+        len(losses) == 3 for losses in history.loss
+    )  # softmax and two blocks
     assert [epoch for epoch, _ in history.validation] == [2, 4, 5]
     assert history.validation[-1][1] == accuracy(learner.scores, noise)
     assert history.seconds > 0 and history.precision in ("float32", "bf16")
     assert not learner.training
     assert [epoch for epoch, *_ in history.discrimination] == [2, 4, 5]
     assert history.discrimination[-1][1:] == diagnose(learner, noise)["discrimination"]
-    assert history.to_dict() == {"loss": history.loss, "validation": history.validation, "seconds": history.seconds,
-                                 "discrimination": history.discrimination, "precision": history.precision}
+    assert history.to_dict() == {
+        "loss": history.loss,
+        "validation": history.validation,
+        "seconds": history.seconds,
+        "discrimination": history.discrimination,
+        "precision": history.precision,
+    }
 
 
 def test_loss_is_the_mean_over_the_epochs_batches(small, noise):
@@ -166,7 +207,9 @@ def test_loss_is_the_mean_over_the_epochs_batches(small, noise):
 
     learner.local_losses = listen
     history = fit(learner, noise, epochs=1, batch_size=16, lr=1e-2, precision="float32")
-    counted = [[value for number, value in expected[2:] if number == block] for block in range(2)]  # less the first look
+    counted = [
+        [value for number, value in expected[2:] if number == block] for block in range(2)
+    ]  # less the first look
     assert len(counted[0]) == 4
     assert history.loss[0] == pytest.approx([np.mean(values) for values in counted])
 
@@ -190,8 +233,12 @@ def makers(small):
         torch.manual_seed(seed)
         return Backprop(mlp([64, 24]), 4)
 
-    return {"random": small, "hard": lambda seed=0: small(seed, negatives="hard"), "readout": readout,
-            "backprop": backprop}
+    return {
+        "random": small,
+        "hard": lambda seed=0: small(seed, negatives="hard"),
+        "readout": readout,
+        "backprop": backprop,
+    }
 
 
 @pytest.mark.parametrize("kind", ["random", "hard", "readout", "backprop"])
@@ -213,6 +260,7 @@ def test_equal_seeds_give_equal_weights_bit_for_bit(small, noise, kind):
 
 def test_the_seed_decides_the_negatives(small, noise):
     """One batch of all images: the order plays no part, so the difference comes from the negatives."""
+
     def trained(seed):
         learner = small()
         fit(learner, noise, epochs=5, batch_size=64, lr=1e-2, seed=seed, precision="float32")
@@ -235,13 +283,21 @@ def test_the_callers_chance_is_left_alone(small, noise):
 # --- refusals ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("wrong, named", [
-    ({"optimizer": "rmsprop"}, "adam, sgd; got 'rmsprop'"),
-    ({"epochs": 0}, "epochs=0"), ({"lr": 0.0}, "lr=0.0"), ({"lr": -1e-3}, "lr=-0.001"), ({"lr": float("nan")}, "lr=nan"),
-    ({"shift": -1}, "shift=-1"), ({"validate_every": 0}, "validate_every=0"),
-    ({"batch_size": 0}, "between 1 and the number of images, 64; got 0"), ({"batch_size": 65}, "64; got 65"),
-    ({"precision": "fp8"}, "'fp8'"),
-])
+@pytest.mark.parametrize(
+    "wrong, named",
+    [
+        ({"optimizer": "rmsprop"}, "adam, sgd; got 'rmsprop'"),
+        ({"epochs": 0}, "epochs=0"),
+        ({"lr": 0.0}, "lr=0.0"),
+        ({"lr": -1e-3}, "lr=-0.001"),
+        ({"lr": float("nan")}, "lr=nan"),
+        ({"shift": -1}, "shift=-1"),
+        ({"validate_every": 0}, "validate_every=0"),
+        ({"batch_size": 0}, "between 1 and the number of images, 64; got 0"),
+        ({"batch_size": 65}, "64; got 65"),
+        ({"precision": "fp8"}, "'fp8'"),
+    ],
+)
 def test_arguments_that_make_no_sense(small, noise, wrong, named):
     learner = small()
     before = weights(learner)
@@ -277,7 +333,9 @@ def test_a_dead_block_is_named(small, noise, block):
     with torch.no_grad():
         learner.blocks[block][1].weight.zero_()
         learner.blocks[block][1].bias.fill_(-1.0)
-    with pytest.raises(TrainingError, match=f"block {block + 1} is dead after epoch 1.*goodness is zero.*lr=0.01"):
+    with pytest.raises(
+        TrainingError, match=f"block {block + 1} is dead after epoch 1.*goodness is zero.*lr=0.01"
+    ):
         fit(learner, noise, **SMALL)
 
 
@@ -302,14 +360,24 @@ def test_a_finished_run_is_not_trained_again(small, noise, tmp_path):
     assert same(weights(again), weights(learner)) and not called
 
 
-@pytest.mark.parametrize("changed", [{"lr": 2e-2}, {"epochs": 4}, {"seed": 1}, {"batch_size": 8}, {"shift": 1},
-                                     {"cooldown": False}, {"precision": "float32"}])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"lr": 2e-2},
+        {"epochs": 4},
+        {"seed": 1},
+        {"batch_size": 8},
+        {"shift": 1},
+        {"cooldown": False},
+        {"precision": "float32"},
+    ],
+)
 def test_the_state_of_another_run_is_refused(small, noise, tmp_path, changed):
     settings = SMALL | {"precision": "bf16", "resume": tmp_path / "c.pt"}
     fit(small(), noise, **settings)
     with pytest.raises(ValueError, match="is the state of another run") as error:
         fit(small(), noise, **settings | changed)
-    (name, value), = changed.items()
+    ((name, value),) = changed.items()
     assert str(tmp_path / "c.pt") in str(error.value)
     assert re.search(f"; delete it.*{name}: it has .*, asked for {value}$", str(error.value))
 
@@ -369,8 +437,10 @@ KILLED_OPTIONS = {"epochs": 6, "batch_size": 8, "lr": 1e-2, "seed": 4, "shift": 
 def killed_run(kind):
     """The learner and the data of the runs that are killed: the same in every process."""
     generator = torch.Generator().manual_seed(1)
-    split = Split(torch.randint(256, (64, 1, 8, 8), generator=generator).to(torch.uint8),
-                  torch.randint(4, (64,), generator=generator))
+    split = Split(
+        torch.randint(256, (64, 1, 8, 8), generator=generator).to(torch.uint8),
+        torch.randint(4, (64,), generator=generator),
+    )
     torch.manual_seed(0)
     if kind == "backprop":
         return Backprop(mlp([64, 24]), 4), split
@@ -415,8 +485,12 @@ def killed(tmp_path_factory):
     """The state of each kind of learner, left by a process that was killed by SIGKILL."""
     folder, here = tmp_path_factory.mktemp("killed"), Path(__file__).parent
     code = SCRIPT.format(here=str(here), folder=str(folder), threads=torch.get_num_threads())
-    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=here.parent)
-    assert done.stdout.split() == [word for kind in KINDS for word in (kind, str(-signal.SIGKILL))], done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=here.parent
+    )
+    assert done.stdout.split() == [word for kind in KINDS for word in (kind, str(-signal.SIGKILL))], (
+        done.stderr
+    )
     return folder
 
 
@@ -426,7 +500,9 @@ def test_kill_9_and_resume_end_where_an_uninterrupted_run_ends(killed, kind):
     assert len(torch.load(path)["history"]["loss"]) == 3
     resumed, split = killed_run(kind)
     called = []
-    history = fit(resumed, split, **KILLED_OPTIONS, resume=path, on_epoch=lambda epoch, _: called.append(epoch))
+    history = fit(
+        resumed, split, **KILLED_OPTIONS, resume=path, on_epoch=lambda epoch, _: called.append(epoch)
+    )
     assert called == [3, 4, 5, 6], "the first three epochs are not trained again"
     plain, _ = killed_run(kind)
     expected = fit(plain, split, **KILLED_OPTIONS)
@@ -447,7 +523,9 @@ class TestCuda:
         torch.manual_seed(0)
         learner = ForwardForward(mlp([64, 24, 16]), NextLabel(4))
         on_device = Split(split.images.to(device), split.labels.to(device))
-        history = fit(learner, on_device, epochs=epochs, batch_size=16, lr=1e-3, precision="float32", **options)
+        history = fit(
+            learner, on_device, epochs=epochs, batch_size=16, lr=1e-3, precision="float32", **options
+        )
         return {name: value.cpu() for name, value in weights(learner).items()}, history
 
     def alike(self, one, other):

@@ -17,10 +17,15 @@ from fftools.rules.goodness import AllLabels, HardLabels, SumOfSquares
 # --- arguments ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name, value, known", [
-    ("goodness", "max", "sum, mean, place, channel"), ("norm", "batch", "length, rms, layer, place, none"),
-    ("loss", "hinge", "softplus, symmetric"), ("negatives", "easy", "random, hard, all"),
-])
+@pytest.mark.parametrize(
+    "name, value, known",
+    [
+        ("goodness", "max", "sum, mean, place, channel"),
+        ("norm", "batch", "length, rms, layer, place, none"),
+        ("loss", "hinge", "softplus, symmetric"),
+        ("negatives", "easy", "random, hard, all"),
+    ],
+)
 def test_unknown_choices_are_named(small, name, value, known):
     with pytest.raises(ValueError, match=f"{name} must be one of {known}; got '{value}'"):
         small(**{name: value})
@@ -36,7 +41,9 @@ def test_the_first_block_that_counts_must_be_a_block(small, block):
 
 @pytest.mark.parametrize("negatives", [HardLabels(), AllLabels()])
 def test_wrong_labels_need_labels(negatives):
-    with pytest.raises(ValueError, match=f"{type(negatives).__name__} are wrong labels, and Hybrids has no labels"):
+    with pytest.raises(
+        ValueError, match=f"{type(negatives).__name__} are wrong labels, and Hybrids has no labels"
+    ):
         ForwardForward(mlp([4, 3]), Hybrids(), negatives=negatives)
 
 
@@ -51,17 +58,22 @@ def test_no_labels_no_scores():
 
 
 def test_no_softmax_no_one_pass(small, noise):
-    with pytest.raises(ValueError, match=r"HardLabels\(\) as negatives"):
+    with pytest.raises(ValueError, match=r"HardLabels\(\) as negatives bring it"):
         small().one_pass(noise.floats())
 
 
 # --- goodness and losses -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("goodness, threshold, expected", [
-    ("sum", None, [1 + 4 + 9 + 16 - 4, 0 - 4]), ("sum", 2.5, [30 - 2.5, -2.5]),
-    ("mean", None, [30 / 4 - 1, -1]), ("mean", 3.0, [7.5 - 3, -3]),
-])
+@pytest.mark.parametrize(
+    "goodness, threshold, expected",
+    [
+        ("sum", None, [1 + 4 + 9 + 16 - 4, 0 - 4]),
+        ("sum", 2.5, [30 - 2.5, -2.5]),
+        ("mean", None, [30 / 4 - 1, -1]),
+        ("mean", 3.0, [7.5 - 3, -3]),
+    ],
+)
 def test_goodness_is_over_its_threshold(small, goodness, threshold, expected):
     x = torch.tensor([[[1.0, 2], [3, 4]], [[0, 0], [0, 0]]])  # a map of 2×2 has four neurons
     found = small(goodness=goodness, threshold=threshold).goodness.excess(x)
@@ -81,17 +93,29 @@ def test_losses_are_the_papers(small):
     expected = (-np.log(sigma(3)) - np.log(sigma(-1)) - np.log(1 - sigma(0.5)) - np.log(1 - sigma(-2))) / 4
     torch.testing.assert_close(small().goodness.loss(positive, negative).item(), expected, rtol=1e-6, atol=0)
     symmetric = (np.log(1 + np.exp(0.5 - 3)) + np.log(1 + np.exp(-2 + 1))) / 2
-    torch.testing.assert_close(small(loss="symmetric").goodness.loss(positive, negative).item(), symmetric,
-                               rtol=1e-6, atol=0)
+    torch.testing.assert_close(
+        small(loss="symmetric").goodness.loss(positive, negative).item(), symmetric, rtol=1e-6, atol=0
+    )
 
 
 def test_losses_with_a_temperature_and_several_negatives(small):
-    positive, negative = torch.tensor([3.0, -1.0]), torch.tensor([0.5, -2.0, 1.0, 4.0])  # two negatives for each positive
+    positive, negative = (
+        torch.tensor([3.0, -1.0]),
+        torch.tensor([0.5, -2.0, 1.0, 4.0]),
+    )  # two negatives for each positive
     sigma = lambda z: 1 / (1 + np.exp(-z))
-    plain = -np.log(sigma(np.array([3, -1]) / 2)).mean() / 2 - np.log(1 - sigma(np.array([0.5, -2, 1, 4]) / 2)).mean() / 2
+    plain = (
+        -np.log(sigma(np.array([3, -1]) / 2)).mean() / 2
+        - np.log(1 - sigma(np.array([0.5, -2, 1, 4]) / 2)).mean() / 2
+    )
     options = dict(temperature=2.0, negatives_each=2)
-    torch.testing.assert_close(small(**options).goodness.loss(positive, negative).item(), plain, rtol=1e-6, atol=0)
-    shares = [np.exp(3 / 2) / np.exp(np.array([3, 0.5, 1]) / 2).sum(), np.exp(-1 / 2) / np.exp(np.array([-1, -2, 4]) / 2).sum()]
+    torch.testing.assert_close(
+        small(**options).goodness.loss(positive, negative).item(), plain, rtol=1e-6, atol=0
+    )
+    shares = [
+        np.exp(3 / 2) / np.exp(np.array([3, 0.5, 1]) / 2).sum(),
+        np.exp(-1 / 2) / np.exp(np.array([-1, -2, 4]) / 2).sum(),
+    ]
     found = small(loss="symmetric", **options).goodness.loss(positive, negative).item()
     torch.testing.assert_close(found, -np.log(shares).mean(), rtol=1e-6, atol=0)
 
@@ -100,10 +124,12 @@ def test_losses_with_a_temperature_and_several_negatives(small):
 def test_each_positive_gets_so_many_wrong_labels_of_its_own_image(small, noise, negatives, monkeypatch):
     learner = small(negatives_each=3, negatives=negatives)
     seen = []
-    monkeypatch.setattr(learner, "contrast", lambda positive, negative: iter(seen.append((positive, negative)) or ()))
+    monkeypatch.setattr(
+        learner, "contrast", lambda positive, negative: iter(seen.append((positive, negative)) or ())
+    )
     torch.manual_seed(0)
     list(learner.local_losses(noise.floats(), noise.labels))
-    (positive, negative), = seen
+    ((positive, negative),) = seen
     assert len(negative) == 3 * len(positive)
     pixels = learner.label.classes
     for part in negative.flatten(1).chunk(3):
@@ -114,16 +140,24 @@ def test_each_positive_gets_so_many_wrong_labels_of_its_own_image(small, noise, 
 
 def test_against_all_wrong_labels_the_symmetric_loss_is_a_cross_entropy(small, noise):
     learner, images = small(negatives="all", loss="symmetric", temperature=3.0), noise.floats()
-    each = [learner.activations(learner.label.embed(images, torch.full_like(noise.labels, label))) for label in range(4)]
+    each = [
+        learner.activations(learner.label.embed(images, torch.full_like(noise.labels, label)))
+        for label in range(4)
+    ]
     for block, loss in enumerate(learner.local_losses(images, noise.labels)):
         logits = torch.stack([learner.goodness.excess(activations[block]) for activations in each], 1) / 3
         torch.testing.assert_close(loss, F.cross_entropy(logits, noise.labels))
     assert block == 1
 
 
-@pytest.mark.parametrize("wrong, named", [({"negatives_each": 0}, "at least 1 negative; got 0"),
-                                          ({"temperature": 0}, "temperature must be positive; got 0"),
-                                          ({"temperature": -1.0}, "temperature must be positive; got -1.0")])
+@pytest.mark.parametrize(
+    "wrong, named",
+    [
+        ({"negatives_each": 0}, "at least 1 negative; got 0"),
+        ({"temperature": 0}, "temperature must be positive; got 0"),
+        ({"temperature": -1.0}, "temperature must be positive; got -1.0"),
+    ],
+)
 def test_numbers_that_make_no_sense(small, wrong, named):
     with pytest.raises(ValueError, match=named):
         small(**wrong)
@@ -154,7 +188,7 @@ def hand_gradient(weight, bias, x, *, goodness, loss, threshold, peer, temperatu
     rows, units = a.shape
     scale = 1 / units if goodness == "mean" else 1
     scale /= temperature
-    excess = scale * (a ** 2).sum(1) - threshold / temperature
+    excess = scale * (a**2).sum(1) - threshold / temperature
     positive, negative = np.split(excess, 2)
     sigma = lambda v: 1 / (1 + np.exp(-v))
     pairs = rows // 2
@@ -172,15 +206,18 @@ def hand_gradient(weight, bias, x, *, goodness, loss, threshold, peer, temperatu
 
 def normalised(x, norm):
     if norm == "length":
-        return x / (np.sqrt((x ** 2).sum(1, keepdims=True)) + 1e-4)
+        return x / (np.sqrt((x**2).sum(1, keepdims=True)) + 1e-4)
     if norm == "rms":
-        return x / (np.sqrt((x ** 2).mean(1, keepdims=True)) + 1e-8)
+        return x / (np.sqrt((x**2).mean(1, keepdims=True)) + 1e-8)
     return (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5)
 
 
-RULES = [{"goodness": goodness, "loss": loss, "peer": peer, "norm": norm, "temperature": 0.5 + peer}
-         for goodness in ("sum", "mean") for loss in ("softplus", "symmetric")
-         for peer, norm in [(0.0, "rms"), (0.3, "length"), (2.0, "layer")]]
+RULES = [
+    {"goodness": goodness, "loss": loss, "peer": peer, "norm": norm, "temperature": 0.5 + peer}
+    for goodness in ("sum", "mean")
+    for loss in ("softplus", "symmetric")
+    for peer, norm in [(0.0, "rms"), (0.3, "length"), (2.0, "layer")]
+]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: "-".join(str(value) for value in rule.values()))
@@ -195,8 +232,13 @@ def test_gradients_equal_those_derived_by_hand(rule):
     for block in learner.blocks:
         weight, bias = (p.detach().numpy() for p in block.parameters())
         inputs = normalised(x, rule["norm"])
-        by_weight, by_bias = hand_gradient(weight, bias, inputs, threshold=threshold,
-                                           **{name: rule[name] for name in ("goodness", "loss", "peer", "temperature")})
+        by_weight, by_bias = hand_gradient(
+            weight,
+            bias,
+            inputs,
+            threshold=threshold,
+            **{name: rule[name] for name in ("goodness", "loss", "peer", "temperature")},
+        )
         scale = np.abs(by_weight).max()
         assert scale > 1e-4, "a gradient of nothing compares with anything"
         # Goodness is summed in float32, so equal to about seven digits.
@@ -241,7 +283,10 @@ def test_the_second_block_sees_no_length_of_the_first(norm):
         second.backward()
         return first.item(), second.item(), learner.blocks[1][1].weight.grad
 
-    (first, second, gradient), (first_scaled, second_scaled, gradient_scaled) = second_gradient(1), second_gradient(10)
+    (first, second, gradient), (first_scaled, second_scaled, gradient_scaled) = (
+        second_gradient(1),
+        second_gradient(10),
+    )
     assert abs(first - first_scaled) > 1, "block 1 itself does see its length"
     assert second == pytest.approx(second_scaled, rel=1e-3)
     torch.testing.assert_close(gradient, gradient_scaled, rtol=2e-3, atol=1e-3 * gradient.abs().max().item())
@@ -263,7 +308,9 @@ def test_no_gradient_crosses_a_block(small, noise):
         loss.backward()
         for other, block in enumerate(learner.blocks):
             for parameter in block.parameters():
-                assert (parameter.grad is not None) == (other == number), f"loss {number + 1} reached block {other + 1}"
+                assert (parameter.grad is not None) == (other == number), (
+                    f"loss {number + 1} reached block {other + 1}"
+                )
 
 
 class Alive:
@@ -333,7 +380,7 @@ def test_scores_are_the_goodness_under_each_label(small, noise, first_judge, goo
         x, expected = learner.label.embed(images, torch.full((5,), label)), 0
         for number, block in enumerate(learner.blocks):
             x = block(learner.norm(x))
-            squares, size = (x ** 2).sum(1), x.shape[1]
+            squares, size = (x**2).sum(1), x.shape[1]
             if number >= first_judge:
                 expected = expected + (squares - size if goodness == "sum" else squares / size - 1)
         torch.testing.assert_close(found[:, label], expected)
@@ -345,15 +392,18 @@ def test_features_are_the_judges_normalised_activations_for_the_neutral_label(sm
     found = learner.features(images)
     activations = learner.activations(learner.label.neutral(images))
     assert found.shape == (5, 16 + 12) and not found.requires_grad
-    torch.testing.assert_close(found, torch.cat([F.normalize(x, dim=1) for x in activations[1:]], 1),
-                               rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        found, torch.cat([F.normalize(x, dim=1) for x in activations[1:]], 1), rtol=1e-3, atol=1e-3
+    )
 
 
 def test_activations_follow_the_same_path_as_training(small, noise):
     learner = small()
     positive = learner.label.positive(noise.floats(), noise.labels)
     activations = learner.activations(positive)
-    expected = [learner.goodness.loss(learner.goodness.excess(x), learner.goodness.excess(x)) for x in activations]
+    expected = [
+        learner.goodness.loss(learner.goodness.excess(x), learner.goodness.excess(x)) for x in activations
+    ]
     for loss, wanted in zip(learner.contrast(positive, positive), expected, strict=True):
         torch.testing.assert_close(loss, wanted)
 

@@ -29,6 +29,7 @@ ADDRESS = tool.repository()
 
 # ---- the chapters ---------------------------------------------------------------------------------------------
 
+
 @pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
 def chapter(request):
     return nbformat.read(request.param, 4)
@@ -50,7 +51,9 @@ def test_the_table_of_contents_names_every_chapter():
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
     named = [entry["file"] for part in contents["parts"] for entry in part["chapters"]]
     assert len(CHAPTERS) >= 3
-    assert [f"notebooks/{path.stem}" for path in CHAPTERS] == [name for name in named if name.startswith("notebooks/")]
+    assert [f"notebooks/{path.stem}" for path in CHAPTERS] == [
+        name for name in named if name.startswith("notebooks/")
+    ]
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
@@ -78,12 +81,16 @@ def test_every_cell_was_run_in_order_without_error(chapter):
     outputs = [output for cell in cells for output in cell.outputs]
     assert not [output for output in outputs if output.output_type == "error"]
     printed = [output.text for output in outputs if output.get("name") == "stdout"]
-    assert all(text.endswith("\n") for text in printed), "a text was cut off on its way: run the chapter again"
+    assert all(text.endswith("\n") for text in printed), (
+        "a text was cut off on its way: run the chapter again"
+    )
 
 
 def test_the_comparison_is_not_vacuous(chapter):
     ignoring = {"nbval-ignore-output", "nbval-skip"}
-    compared = [cell for cell in code_cells(chapter) if not ignoring & set(tool.tags(cell)) and any(texts(cell))]
+    compared = [
+        cell for cell in code_cells(chapter) if not ignoring & set(tool.tags(cell)) and any(texts(cell))
+    ]
     assert len(compared) >= 5
     trees = [tool.parse(cell.source) for cell in code_cells(chapter)[1:]]
     assert any(isinstance(node, ast.Assert) for tree in trees for node in ast.walk(tree))
@@ -100,6 +107,7 @@ def test_pictures_have_alt_text_and_nothing_needs_a_widget(chapter):
 
 
 # ---- the tool ---------------------------------------------------------------------------------------------------
+
 
 @pytest.fixture
 def house(tmp_path):
@@ -126,8 +134,12 @@ def house(tmp_path):
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    make_chapter(tmp_path, "from fftools import near\nfrom evidence import asked\nnear.twice(2)",
-                 "%matplotlib inline\nx = 'a-study'", "print(PROFILE)")
+    make_chapter(
+        tmp_path,
+        "from fftools import near\nfrom evidence import asked\nnear.twice(2)",
+        "%matplotlib inline\nx = 'a-study'",
+        "print(PROFILE)",
+    )
     return tmp_path
 
 
@@ -147,34 +159,40 @@ def edit(path, old, new):
     path.write_text(text.replace(old, new))
 
 
-@pytest.mark.parametrize("file, old, new", [
-    ("fftools/far.py", "2 * x", "3 * x"),
-    ("fftools/near.py", "double(x)", "double(x + 1)"),
-    ("fftools/__init__.py", '"""Package."""', "answer = 42"),
-    ("fftools/deep/__init__.py", '"""Subpackage."""', "answer = 42"),
-    ("fftools/deep/ground.py", "two = 2", "two = 3"),
-    ("evidence/asked.py", "import fftools.deep.down", "import fftools.deep.down as down"),
-    ("results/a-study/run.json", "{}", '{"seed": 1}'),
-    ("networks/a-study.json", "{}", '{"sha256": 1}'),
-    ("notebooks/01_small.ipynb", "near.twice(2)", "near.twice(3)"),
-])
+@pytest.mark.parametrize(
+    "file, old, new",
+    [
+        ("fftools/far.py", "2 * x", "3 * x"),
+        ("fftools/near.py", "double(x)", "double(x + 1)"),
+        ("fftools/__init__.py", '"""Package."""', "answer = 42"),
+        ("fftools/deep/__init__.py", '"""Subpackage."""', "answer = 42"),
+        ("fftools/deep/ground.py", "two = 2", "two = 3"),
+        ("evidence/asked.py", "import fftools.deep.down", "import fftools.deep.down as down"),
+        ("results/a-study/run.json", "{}", '{"seed": 1}'),
+        ("networks/a-study.json", "{}", '{"sha256": 1}'),
+        ("notebooks/01_small.ipynb", "near.twice(2)", "near.twice(3)"),
+    ],
+)
 def test_a_changed_source_makes_a_chapter_stale(house, file, old, new):
     before = tool.fingerprint(house / "notebooks/01_small.ipynb", house)
     edit(house / file, old, new)
     assert tool.fingerprint(house / "notebooks/01_small.ipynb", house) != before
 
 
-@pytest.mark.parametrize("file, old, new", [
-    ("fftools/far.py", "# fast", "# slow"),
-    ("fftools/far.py", "Two times x.", "Twice x."),
-    ("fftools/far.py", "2 * x", "(2\n            * x)"),
-    ("fftools/other.py", "one = 1", "one = 2"),
-    ("evidence/unasked.py", "three = 3", "three = 4"),
-    ("results/b-study/run.json", "{}", '{"seed": 1}'),
-    ("networks/b-study.json", "{}", '{"sha256": 1}'),
-    ("notebooks/01_small.ipynb", "# Small", "# Larger"),
-    ("notebooks/01_small.ipynb", "old/home", "new/home"),
-])
+@pytest.mark.parametrize(
+    "file, old, new",
+    [
+        ("fftools/far.py", "# fast", "# slow"),
+        ("fftools/far.py", "Two times x.", "Twice x."),
+        ("fftools/far.py", "2 * x", "(2\n            * x)"),
+        ("fftools/other.py", "one = 1", "one = 2"),
+        ("evidence/unasked.py", "three = 3", "three = 4"),
+        ("results/b-study/run.json", "{}", '{"seed": 1}'),
+        ("networks/b-study.json", "{}", '{"sha256": 1}'),
+        ("notebooks/01_small.ipynb", "# Small", "# Larger"),
+        ("notebooks/01_small.ipynb", "old/home", "new/home"),
+    ],
+)
 def test_what_cannot_change_an_output_makes_nothing_stale(house, file, old, new):
     before = tool.fingerprint(house / "notebooks/01_small.ipynb", house)
     edit(house / file, old, new)
@@ -194,17 +212,26 @@ def test_the_readable_part_of_a_records_name_makes_nothing_stale(house):
 
 
 def test_run_then_check_then_change(house, capsys):
-    path = make_chapter(house, "from tqdm import tqdm\nfor i in tqdm(range(3)): pass", "print(PROFILE)",
-                        "import sys\nprint(sys.executable)\nprint('a warning', file=sys.stderr)")
+    path = make_chapter(
+        house,
+        "from tqdm import tqdm\nfor i in tqdm(range(3)): pass",
+        "print(PROFILE)",
+        "import sys\nprint(sys.executable)\nprint('a warning', file=sys.stderr)",
+    )
     assert tool.check(house) == 1 and "has never been run" in capsys.readouterr().out
     tool.run(path, "full", house)
     assert tool.check(house) == 0
     done = nbformat.read(path, 4)
     shown = [cell.outputs for cell in code_cells(done)]
-    assert code_cells(done)[1].source == 'PROFILE = "quick"' and len(done.cells) == 6  # no injected cell is left
+    assert (
+        code_cells(done)[1].source == 'PROFILE = "quick"' and len(done.cells) == 6
+    )  # no injected cell is left
     assert shown[2] == []  # the progress bar is gone
     assert shown[3][0].text == "full\n"
-    assert {output.text for output in shown[4]} == {f"{sys.executable}\n", "a warning\n"}  # this environment's kernel
+    assert {output.text for output in shown[4]} == {
+        f"{sys.executable}\n",
+        "a warning\n",
+    }  # this environment's kernel
     state = done.metadata["fftools"]
     assert state["profile"] == "full" and not state["fallback"] and state["seconds"] > 0 and state["torch"]
     assert "papermill" not in json.dumps(done)
@@ -226,9 +253,9 @@ def test_a_profile_that_does_not_exist_is_refused(house, profile):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("source, told", [
-    ("PROFIL = 'quick'", "PROFIL"), ("", "none"), ("EPOCHS = 3\nSEED = 0", "EPOCHS, SEED"),
-])
+@pytest.mark.parametrize(
+    "source, told", [("PROFIL = 'quick'", "PROFIL"), ("", "none"), ("EPOCHS = 3\nSEED = 0", "EPOCHS, SEED")]
+)
 def test_a_parameter_that_does_not_exist_is_refused(house, source, told):
     path = house / "notebooks/01_small.ipynb"
     notebook = nbformat.read(path, 4)
@@ -243,15 +270,28 @@ def test_a_parameter_that_does_not_exist_is_refused(house, source, told):
 def test_a_chapter_refuses_another_profile_itself(path):
     """papermill hands over any name; `PROFILE == "full"` would take "Full" for quick."""
     trees = [tool.parse(cell.source) for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
-    asked = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Compare)
-             and "PROFILE" in (ast.unparse(node.left), *map(ast.unparse, node.comparators))]
+    asked = [
+        node
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Compare)
+        and "PROFILE" in (ast.unparse(node.left), *map(ast.unparse, node.comparators))
+    ]
     assert not asked, 'ask bool(["quick", "full"].index(PROFILE)), which raises a ValueError'
 
 
 def test_a_line_that_came_in_pieces_is_whole_again():
-    pieces = [("stdout", "one"), ("stdout", "\n"), ("stderr", "said aside\n"), ("stdout", "two"), ("stdout", "\n")]
+    pieces = [
+        ("stdout", "one"),
+        ("stdout", "\n"),
+        ("stderr", "said aside\n"),
+        ("stdout", "two"),
+        ("stdout", "\n"),
+    ]
     cell = new_code_cell("…", outputs=[new_output("stream", name=name, text=text) for name, text in pieces])
-    notebook = new_notebook(cells=[cell, new_code_cell("…", outputs=[new_output("stream", name="stdout", text="\n")])])
+    notebook = new_notebook(
+        cells=[cell, new_code_cell("…", outputs=[new_output("stream", name="stdout", text="\n")])]
+    )
     tool.tidy(notebook)
     assert [output.text for output in notebook.cells[0].outputs] == ["one\n", "said aside\n", "two\n"]
     assert not notebook.cells[1].outputs
@@ -277,13 +317,18 @@ def test_outputs_from_the_fallback_dataset_are_refused(house, capsys):
 def test_the_address_is_written_wherever_it_stands(house):
     tool.set_address(house)
     assert "url: https://github.com/new/home  #" in (house / "_config.yml").read_text()
-    assert (house / "README.md").read_text().endswith("github/new/home/blob/main/n.ipynb), github.com/old/homestead")
+    assert (
+        (house / "README.md")
+        .read_text()
+        .endswith("github/new/home/blob/main/n.ipynb), github.com/old/homestead")
+    )
     notebook = nbformat.read(house / "notebooks/01_small.ipynb", 4)
     assert notebook.cells[0].source == tool.colab_cell("https://github.com/new/home")
     assert tool.tags(notebook.cells[0]) == ["colab", "remove-cell"]
 
 
 # ---- the repository -----------------------------------------------------------------------------------------------
+
 
 def test_the_repository_address_is_the_same_everywhere():
     config = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))
@@ -296,41 +341,57 @@ def test_the_repository_address_is_the_same_everywhere():
 
 
 def test_the_books_environment_is_one_the_package_allows():
-    pins = [Requirement(line.split("#")[0]) for line in (ROOT / "requirements.txt").read_text("utf8").splitlines()
-            if line.split("#")[0].strip()]
+    pins = [
+        Requirement(line.split("#")[0])
+        for line in (ROOT / "requirements.txt").read_text("utf8").splitlines()
+        if line.split("#")[0].strip()
+    ]
     pinned = {pin.name.lower(): next(iter(pin.specifier)).version for pin in pins}
     for wanted in map(Requirement, PROJECT["dependencies"]):
         assert wanted.specifier.contains(pinned[wanted.name.lower()]), wanted
 
 
-def test_the_code_is_tidy():
-    said = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", "."], cwd=ROOT, capture_output=True, text=True)
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]])
+def test_the_code_is_tidy(command):
+    ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", "."]
+    said = subprocess.run(ruff, cwd=ROOT, capture_output=True, text=True)
     assert said.returncode == 0, said.stdout
 
 
 def test_imports_run_downward_only():
     """The floors and their order stand in pyproject.toml."""
     command = Path(sys.executable).with_name("lint-imports")
-    said = subprocess.run([command, "--no-cache"], cwd=ROOT, capture_output=True, text=True,
-                          env=os.environ | {"PYTHONPATH": str(ROOT)})
+    said = subprocess.run(
+        [command, "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
     assert said.returncode == 0 and " 0 broken" in said.stdout, said.stdout
 
 
 def test_make_names_its_commands():
-    shown = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     for command in ("book", "serve", "test", "lab", "student", "run", "bench"):
         assert f"make {command} " in shown
 
 
 # ---- the built pages ----------------------------------------------------------------------------------------------
 
+
 @pytest.fixture(scope="session")
 def pages():
     """Every built page, parsed."""
     if not (HTML / "index.html").exists():
         pytest.fail("the book is not built; run `make book` first, or `make test`, which does")
-    found = {path: BeautifulSoup(path.read_text("utf8"), "html.parser") for path in HTML.rglob("*.html")
-             if "_static" not in path.parts}
+    found = {
+        path: BeautifulSoup(path.read_text("utf8"), "html.parser")
+        for path in HTML.rglob("*.html")
+        if "_static" not in path.parts
+    }
     assert {HTML / f"notebooks/{path.stem}.html" for path in CHAPTERS} <= set(found)
     return found
 
@@ -338,14 +399,21 @@ def pages():
 def test_pages_load_nothing_from_outside(pages):
     outside = re.compile(r"(https?:)?//")
     for path, page in pages.items():
-        loaded = [tag[key] for tag in page.find_all(True) for key in ("src", "srcset", "poster", "data") if tag.get(key)]
+        loaded = [
+            tag[key]
+            for tag in page.find_all(True)
+            for key in ("src", "srcset", "poster", "data")
+            if tag.get(key)
+        ]
         loaded += [tag["href"] for tag in page.find_all("link") if tag.get("rel") != ["canonical"]]
         assert not [address for address in loaded if outside.match(address)], path
         written = [tag.string or "" for tag in page.find_all(["script", "style"])]
         written += [tag["style"] for tag in page.find_all(style=True)]
         for text in written:
             assert not re.search(r"https?://(?!www\.w3\.org)|['\"(]//\w", text), f"{path}: {text[:300]}"
-        assert not re.search(r"cdn|jsdelivr|unpkg|cloudflare|googleapis", strip_data(path.read_text("utf8"))), path
+        assert not re.search(
+            r"cdn|jsdelivr|unpkg|cloudflare|googleapis", strip_data(path.read_text("utf8"))
+        ), path
     for path in HTML.rglob("*.css"):
         assert not re.search(r"(url\(|@import)\s*['\"]?\s*(https?:)?//", path.read_text("utf8")), path
 
@@ -356,7 +424,10 @@ def strip_data(html):
 
 
 def test_no_internal_link_is_broken(pages):
-    names = {path: {tag.get("id") or tag.get("name") for tag in page.find_all(True)} for path, page in pages.items()}
+    names = {
+        path: {tag.get("id") or tag.get("name") for tag in page.find_all(True)}
+        for path, page in pages.items()
+    }
     checked = 0
     for path, page in pages.items():
         for tag in page.find_all(href=True) + page.find_all(src=True):

@@ -76,7 +76,9 @@ def test_hard_wrong_labels_follow_the_softmax_without_the_true_class():
     expected[3] = 0  # softmax over the wrong classes only
     expected *= 40_000 / expected.sum()
     keep = torch.tensor([0, 1, 2, 4])
-    assert chi_square(counts[keep].numpy(), expected[keep].numpy()) < 21  # 3 degrees of freedom, 99.99 % quantile
+    assert (
+        chi_square(counts[keep].numpy(), expected[keep].numpy()) < 21
+    )  # 3 degrees of freedom, 99.99 % quantile
 
 
 def test_hard_wrong_takes_low_precision_logits_and_leaves_them_alone():
@@ -90,7 +92,7 @@ def naive_blur(bits: np.ndarray) -> np.ndarray:
     padded, out = np.pad(bits, 1, mode="edge"), np.zeros_like(bits)
     for dy, wy in zip((-1, 0, 1), (0.25, 0.5, 0.25)):
         for dx, wx in zip((-1, 0, 1), (0.25, 0.5, 0.25)):
-            out += wy * wx * padded[1 + dy:1 + dy + bits.shape[0], 1 + dx:1 + dx + bits.shape[1]]
+            out += wy * wx * padded[1 + dy : 1 + dy + bits.shape[0], 1 + dx : 1 + dx + bits.shape[1]]
     return out
 
 
@@ -164,7 +166,9 @@ def test_set_1_has_four_orientations_and_three_frequencies():
 def test_set_2_has_one_frequency_and_ten_angles():
     modes = Fourier(set=2).modes(28, 28)
     angles = np.degrees([np.arctan2(down, right) for down, right, _ in modes]) % 180
-    assert np.abs(angles - 18 * np.arange(10)).max() < 6, "ten equidistant angles, as far as whole modes allow"
+    assert np.abs(angles - 18 * np.arange(10)).max() < 6, (
+        "ten equidistant angles, as far as whole modes allow"
+    )
     lengths = np.hypot(*np.array(modes)[:, :2].T)
     assert lengths.min() > 3.5 and lengths.max() < 4.5
 
@@ -206,7 +210,9 @@ def test_positive_negative_and_neutral_waves():
     for logits in (None, torch.zeros(12, 10)):
         assert (told(scheme.negative(images, LABELS, logits)) != LABELS).all()
     mean = waves.mean(0)
-    torch.testing.assert_close(scheme.neutral(images), ((mean - mean.min()) / (mean.max() - mean.min())).expand(12, 1, 28, 28))
+    torch.testing.assert_close(
+        scheme.neutral(images), ((mean - mean.min()) / (mean.max() - mean.min())).expand(12, 1, 28, 28)
+    )
 
 
 def test_a_coloured_wave_stands_for_seven_classes():

@@ -16,7 +16,11 @@ class ArticleLayer(nn.Linear):
 
     def __init__(self, inputs, outputs, lr, steps, threshold=3.0):
         super().__init__(inputs, outputs)
-        self.optimizer, self.steps, self.threshold = torch.optim.Adam(self.parameters(), lr=lr), steps, threshold
+        self.optimizer, self.steps, self.threshold = (
+            torch.optim.Adam(self.parameters(), lr=lr),
+            steps,
+            threshold,
+        )
 
     def forward(self, x):
         direction = x / (x.pow(2).sum(dim=1).sqrt().reshape(-1, 1) + 1e-4)
@@ -25,7 +29,10 @@ class ArticleLayer(nn.Linear):
     def learn(self, positive, negative):
         losses = []
         for _ in range(self.steps):
-            margins = [self.threshold - self(positive).pow(2).mean(1), self(negative).pow(2).mean(1) - self.threshold]
+            margins = [
+                self.threshold - self(positive).pow(2).mean(1),
+                self(negative).pow(2).mean(1) - self.threshold,
+            ]
             loss = torch.log(1 + torch.exp(torch.cat(margins))).mean()
             self.optimizer.zero_grad()
             loss.backward()
@@ -49,7 +56,9 @@ def adam(learner, lr=0.03):
     return [torch.optim.Adam(block.parameters(), lr=lr) for block in learner.blocks]
 
 
-@pytest.mark.parametrize("chunk", [layer_by_layer.CHUNK, 20])  # one piece, and four of which the last is smaller
+@pytest.mark.parametrize(
+    "chunk", [layer_by_layer.CHUNK, 20]
+)  # one piece, and four of which the last is smaller
 def test_it_equals_the_article(inputs, monkeypatch, chunk):
     monkeypatch.setattr(layer_by_layer, "CHUNK", chunk)
     learner, batches = article_learner(), [inputs, [x.roll(1, 0) * 0.9 for x in inputs]]
@@ -69,8 +78,10 @@ def test_it_equals_the_article(inputs, monkeypatch, chunk):
 
 
 def test_low_precision_comes_close(inputs):
-    losses = {precision: train_layers(learner := article_learner(), *inputs, adam(learner), 30, precision=precision)
-              for precision in ("float32", "bf16")}
+    losses = {
+        precision: train_layers(learner := article_learner(), *inputs, adam(learner), 30, precision=precision)
+        for precision in ("float32", "bf16")
+    }
     for exact, low in zip(*losses.values()):
         assert exact[-1] < 0.9 * exact[0]
         assert low[-1] == pytest.approx(exact[-1], rel=0.1)

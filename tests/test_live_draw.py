@@ -1,4 +1,4 @@
-"""Draw a digit: the page's networks answer as PyTorch's do, and its pad, its checks and its controls work from a folder."""
+"""Draw a digit: its networks answer as PyTorch's do; pad, checks and controls work from a folder."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ import live_networks  # noqa: E402
 
 SHOWN = ["ff-cnn-wide-local", "ff-mlp", "bp-cnn"]
 POOLED = dict(channels=1, widths=[8, 12], kernel=3, padding="same")
-UNTRAINED = {  # what is not on the shelf yet, and what no network there has: pooling, strides, odd maps, standardised input
+UNTRAINED = {  # also what no network on the shelf has: pooling, strides, odd maps, standardised input
     "mono-mlp": dict(rule="mf", widths=[784, 40, 30], bias=False),
     "mono-cnn": dict(
         rule="mf",
@@ -37,7 +37,7 @@ UNTRAINED = {  # what is not on the shelf yet, and what no network there has: po
     ),
     "bp-mlp": dict(rule="bp", widths=[784, 40, 30]),
 }
-ASK = """async ([script, name, text, images]) => {  // the page's own worker, asked about one image after the other
+ASK = """async ([script, name, text, images]) => {  // the page's own worker
     const start = performance.now(), worker = new Worker(URL.createObjectURL(new Blob([script])));
     const send = (message) => new Promise((resolve, reject) => {
         worker.onmessage = ({data}) => data.error ? reject(new Error(data.error)) : resolve(data.result);
@@ -48,7 +48,8 @@ ASK = """async ([script, name, text, images]) => {  // the page's own worker, as
     for (let at = 0; at < bytes.length; at += 784) {
         const image = Float32Array.from(bytes.subarray(at, at + 784), (value) => value / 255);
         const {scores, logits, goodness} = await send({id: 1, name, image, options: {}});
-        found.push({scores: [...scores], logits: logits && [...logits], goodness: goodness.map((values) => [...values])}); }
+        found.push({scores: [...scores], logits: logits && [...logits],
+                    goodness: goodness.map((values) => [...values])}); }
     worker.terminate();
     return found; }"""
 
@@ -106,10 +107,12 @@ def site(tmp_path_factory):
         shutil.copy(live.SOURCES / name, folder)
     (
         folder / "page.html"
-    ).write_text("""<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8"><title>Digit</title>
+    ).write_text("""<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8">
+        <title>Digit</title>
         <meta name="viewport" content="width=device-width"><meta http-equiv="Content-Security-Policy"
         content="default-src file:; worker-src blob:; style-src file: 'unsafe-inline'">
-        <link rel="stylesheet" href="live.css"><link rel="stylesheet" href="digit.css"><script src="digit.js" defer></script>
+        <link rel="stylesheet" href="live.css"><link rel="stylesheet" href="digit.css">
+        <script src="digit.js" defer></script>
         <style>html[data-theme=dark] body {background: #121212; color: #eee}</style>
         <body class="bd-article"><main><h1>Draw</h1><h2>A digit</h2>
         <div class="live" data-live="digit" data-network="bp-cnn"></div></main>""")
@@ -118,7 +121,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture
 def look(running, site):
-    """A function that opens the page at a size, without a network; what it complains of must be nothing in the end."""
+    """A function that opens the page at a size, without a network; it complains of nothing."""
     contexts, complaints = [], []
 
     def opened(width=1280, height=1000, folder=site, quiet=True, **options):
@@ -146,7 +149,7 @@ def asked():
 
 
 def agree(running, name, text, network, readout, images):
-    """Scores and logits within 1e-3 of the image's largest; predictions equal, but for ties within 1e-3 of it."""
+    """Scores and logits within 1e-3 of the image's largest; predictions equal but for ties that close."""
     page = running.new_page()
     found = page.evaluate(
         ASK, [live.bundle("digit"), name, text, base64.b64encode(images.numpy().tobytes()).decode()]
@@ -167,9 +170,17 @@ def agree(running, name, text, network, readout, images):
     return found
 
 
-# The CNNs of many passes take ten times as long as the others, so they see fewer images.
+# FF-CNN's ten passes and Mono-Forward's wide CNN take longer than the others, so they see fewer images.
 @pytest.mark.parametrize(
-    "name, count", [("bp-cnn", 500), ("ff-mlp", 500), ("ff-cnn-wide-local", 60), ("ff-cnn-wide-through", 60)]
+    "name, count",
+    [
+        ("bp-cnn", 500),
+        ("ff-mlp", 500),
+        ("mono-mlp", 500),
+        ("mono-cnn", 100),
+        ("ff-cnn-wide-local", 60),
+        ("ff-cnn-wide-through", 60),
+    ],
 )
 def test_trained_networks_answer_as_pytorch_does(running, asked, monkeypatch, name, count):
     monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(ROOT / "results"))  # beside it the real networks are
@@ -208,7 +219,7 @@ def test_drawn_digits_are_read_and_the_last_word_is_about_the_whole_drawing(look
 
 
 def test_a_drawing_asked_slowly_is_never_called_done_too_early(look):
-    """An answer to half a drawing once cleared the flag: with FF-CNN, slower than the hand, one saw it in 14 of 50 drawings."""
+    """An answer to half a drawing once cleared the flag, where a network is slower than the hand."""
     page = look()
     page.locator(".digit-network").select_option("ff-cnn-wide-local")
     page.wait_for_function("() => document.querySelector('.digit-about').textContent.includes('32 filters')")
@@ -290,7 +301,7 @@ def test_the_labels_strength_changes_forward_forwards_answer(look):
 
 
 def test_only_a_layer_that_does_not_judge_has_no_say(look):
-    """The head of the table was once kept from the network before: of two with as many layers, the second had the first's."""
+    """Of two networks with as many layers, the second once kept the first one's head of the table."""
     page = look()
     for name, silent in [("ff-cnn-wide-local", 1), ("ff-mlp", 0), ("ff-cnn-wide-local", 1)]:
         page.locator(".digit-network").select_option(name)

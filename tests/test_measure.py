@@ -52,14 +52,18 @@ def test_operations_of_a_step_by_hand():
     n, widths = 16, [784, 30, 20]
     layers = [a * b for a, b in zip(widths, widths[1:])]
     matrices = [width * 10 for width in widths[1:]]
-    found = {kind: measure.training(kind(mlp(widths)), *batch(n), repeats=1, precision="float32").flops
-             for kind in (MonoForward, Backprop)}
+    found = {
+        kind: measure.training(kind(mlp(widths)), *batch(n), repeats=1, precision="float32").flops
+        for kind in (MonoForward, Backprop)
+    }
     assert found[MonoForward] == 2 * n * (2 * sum(layers) + 3 * sum(matrices))
     assert found[Backprop] == 2 * n * (2 * layers[0] + 3 * layers[1] + 3 * matrices[1])
 
 
 def test_what_rests_is_parameters_and_adams_two_moments():
-    costs = measure.training(MonoForward(mlp([784, 30, 20], bias=False)), *batch(16), repeats=2, precision="float32")
+    costs = measure.training(
+        MonoForward(mlp([784, 30, 20], bias=False)), *batch(16), repeats=2, precision="float32"
+    )
     count = 784 * 30 + 30 * 20 + 10 * (30 + 20)
     assert costs.parameters == count
     counters = 4 * 4  # a step counter for each weight and matrix
@@ -72,8 +76,12 @@ def test_what_rests_is_parameters_and_adams_two_moments():
 def test_each_further_layer_costs_backprop_its_activations_and_mono_forward_none(kind, extra):
     """The slope of the paper's Figure 3: weights, gradients and Adam's moments; for backprop what the layer gave out, too."""
     n, width = 2_000, 200
-    peaks = [measure.training(kind(mlp([784] + [width] * depth, bias=False)), *batch(n), repeats=1, precision="float32").peak
-             for depth in (3, 4, 5, 6)]
+    peaks = [
+        measure.training(
+            kind(mlp([784] + [width] * depth, bias=False)), *batch(n), repeats=1, precision="float32"
+        ).peak
+        for depth in (3, 4, 5, 6)
+    ]
     matrix = 10 * width if kind is MonoForward else 0
     layer, activations = 4 * 4 * (width * width + matrix), 4 * n * width
     steps = [b - a for a, b in zip(peaks, peaks[1:])]
@@ -84,19 +92,31 @@ def test_each_further_layer_costs_backprop_its_activations_and_mono_forward_none
         assert steps[0] == pytest.approx(layer, rel=0.01)
 
 
-@pytest.mark.parametrize("learner", [
-    lambda: ForwardForward(mlp([784, 30, 20]), Pixels()), lambda: MonoForward(cnn(1, [4, 6], 3, pool="average"))],
-    ids=["ff", "mf-cnn"])
+@pytest.mark.parametrize(
+    "learner",
+    [
+        lambda: ForwardForward(mlp([784, 30, 20]), Pixels()),
+        lambda: MonoForward(cnn(1, [4, 6], 3, pool="average")),
+    ],
+    ids=["ff", "mf-cnn"],
+)
 def test_one_call_measures_any_learner(learner):
     costs = measure.training(learner(), *batch(8), optimizer="sgd", repeats=3)
-    assert costs.parameters > 0 and costs.flops > 0 and costs.peak > costs.resting > 0 and len(costs.seconds) == 3
+    assert (
+        costs.parameters > 0
+        and costs.flops > 0
+        and costs.peak > costs.resting > 0
+        and len(costs.seconds) == 3
+    )
 
 
 def test_timed_counts_and_waits():
     calls = []
     found = measure.timed(lambda: calls.append(time.sleep(0.01)), CPU, repeats=4)
     assert len(calls) == 4 + measure.WARM_UP and len(found) == 4 and min(found) >= 0.01
-    assert len(measure.timed(lambda: calls.append(0), CPU, repeats=2, warm_up=0)) == 2 and calls[4 + measure.WARM_UP:] == [0, 0]
+    assert len(measure.timed(lambda: calls.append(0), CPU, repeats=2, warm_up=0)) == 2 and calls[
+        4 + measure.WARM_UP :
+    ] == [0, 0]
     with pytest.raises(ValueError, match="at least 1; got 0"):
         measure.timed(calls.clear, CPU, repeats=0)
 
@@ -108,7 +128,11 @@ def test_parameters_that_are_frozen_do_not_count():
 
 
 def test_the_profiler_keeps_quiet():
-    code = ('import torch; from fftools.extras import measure; '
-            'print(max(measure.memory(lambda: torch.empty(1000), torch.device("cpu"))))')
+    code = (
+        "import torch; from fftools.extras import measure; "
+        'print(max(measure.memory(lambda: torch.empty(1000), torch.device("cpu"))))'
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
-    assert done.stdout == "4000\n" and "profiler" not in done.stderr.lower() and "STAGE:" not in done.stderr, done.stderr
+    assert (
+        done.stdout == "4000\n" and "profiler" not in done.stderr.lower() and "STAGE:" not in done.stderr
+    ), done.stderr

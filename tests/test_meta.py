@@ -22,7 +22,9 @@ META = torch.device("meta")
 MORE = RULES | {
     "ff, hybrids": lambda: ForwardForward(mlp([64, 24]), Hybrids()),
     "ff, all": lambda: forward_forward(mlp([64, 24]), Pixels(4), negatives="all", loss="symmetric"),
-    "ff, place": lambda: forward_forward(cnn(1, [4], 3), Fourier(4), goodness="place", norm="place", peer=0.1),
+    "ff, place": lambda: forward_forward(
+        cnn(1, [4], 3), Fourier(4), goodness="place", norm="place", peer=0.1
+    ),
     "ff, through": lambda: forward_forward(cnn(1, [4, 4], 3), Fourier(4), local=False, negatives="hard"),
 }
 
@@ -31,10 +33,18 @@ class Bf16(TorchFunctionMode):
     """What autocast does on a GPU, for the layers that are used here; PyTorch has no autocast on the meta device."""
 
     def __torch_function__(self, function, types, arguments=(), options=None):
-        dtype = {F.linear: torch.bfloat16, F.conv2d: torch.bfloat16, F.embedding_bag: None, F.layer_norm: torch.float32,
-                 F.cross_entropy: torch.float32, F.softplus: torch.float32}.get(function)
+        dtype = {
+            F.linear: torch.bfloat16,
+            F.conv2d: torch.bfloat16,
+            F.embedding_bag: None,
+            F.layer_norm: torch.float32,
+            F.cross_entropy: torch.float32,
+            F.softplus: torch.float32,
+        }.get(function)
         if dtype:
-            arguments = [x.to(dtype) if isinstance(x, torch.Tensor) and x.is_floating_point() else x for x in arguments]
+            arguments = [
+                x.to(dtype) if isinstance(x, torch.Tensor) and x.is_floating_point() else x for x in arguments
+            ]
         return function(*arguments, **(options or {}))
 
 
@@ -49,7 +59,9 @@ def data(noise):
 
 
 STEPS = [(name, kind) for name in MORE for kind in ("float32", "bf16")]
-STEPS.remove(("bp, in segments", "bf16"))  # computing once more enters autocast again, but not what takes its place here
+STEPS.remove(
+    ("bp, in segments", "bf16")
+)  # computing once more enters autocast again, but not what takes its place here
 
 
 @pytest.mark.parametrize("name, kind", STEPS)
@@ -69,7 +81,9 @@ def test_a_step_never_waits(name, kind, noise, data, monkeypatch):
 @pytest.mark.parametrize("name", MORE)
 def test_an_answer_never_waits(name, kind, noise, data):
     learner = on_meta(MORE[name](), noise)
-    readout = learner if isinstance(learner, LinearReadout) else on_meta(LinearReadout(MORE[name](), 4), noise)
+    readout = (
+        learner if isinstance(learner, LinearReadout) else on_meta(LinearReadout(MORE[name](), 4), noise)
+    )
     with Bf16() if kind == "bf16" else torch.no_grad():
         for way, ask in (learner.answers() | readout.answers()).items():
             assert ask(data.images).shape == (64, 4), way
@@ -78,11 +92,17 @@ def test_an_answer_never_waits(name, kind, noise, data):
                 assert rows.device == META and len(rows) == len(learner.blocks)
 
 
-@pytest.mark.parametrize("scheme", [Pixels(4), Fourier(4), Fourier(4, set=2), Morphology(4), Hybrids()], ids=str)
+@pytest.mark.parametrize(
+    "scheme", [Pixels(4), Fourier(4), Fourier(4, set=2), Morphology(4), Hybrids()], ids=str
+)
 def test_a_label_scheme_follows_its_images(scheme, data):
     """Also one that nobody has moved to their device."""
     images = data.floats()
-    for found in (scheme.positive(images, data.labels), scheme.negative(images, data.labels), scheme.neutral(images)):
+    for found in (
+        scheme.positive(images, data.labels),
+        scheme.negative(images, data.labels),
+        scheme.neutral(images),
+    ):
         assert found.device == META and found.shape == images.shape
     if scheme is not Hybrids and getattr(scheme, "classes", 0):
         assert scheme.negative(images, data.labels, torch.zeros(64, 4, device=META)).device == META
@@ -101,11 +121,15 @@ def test_few_candidates_leave_nothing_on_the_cpu(noise, data):
     """Which images are asked about a label is known on the device: the sizes are, here, those of all images."""
     learner = on_meta(ForwardForward(cnn(1, [4, 4], 3), Fourier(4)), noise)
     with _config.patch(meta_nonzero_assume_all_nonzero=True):
-        found = few_candidates.goodness(learner, data.floats(), 2, lambda images: torch.zeros(64, 4, device=META))
+        found = few_candidates.goodness(
+            learner, data.floats(), 2, lambda images: torch.zeros(64, 4, device=META)
+        )
     assert found.device == META and found.shape == (64, 4)
 
 
-@pytest.mark.parametrize("bad", [lambda x: x.mean().item(), lambda x: x + torch.zeros(64, 1, 8, 8), lambda x: x[x > 0]])
+@pytest.mark.parametrize(
+    "bad", [lambda x: x.mean().item(), lambda x: x + torch.zeros(64, 1, 8, 8), lambda x: x[x > 0]]
+)
 def test_the_device_finds_what_it_is_there_to_find(bad, data):
     with pytest.raises((RuntimeError, NotImplementedError)):
         bad(data.floats())

@@ -95,7 +95,9 @@ def test_goodness_is_activations_times_projection(noise):
     learner = convolutional()
     found = learner.activations(noise.floats())
     for g, x, projection in zip(learner.goodness(noise.floats()), found, learner.projections, strict=True):
-        torch.testing.assert_close(g, torch.einsum("nchw,kchw->nk", x, projection.weight.view(4, *x.shape[1:])))
+        torch.testing.assert_close(
+            g, torch.einsum("nchw,kchw->nk", x, projection.weight.view(4, *x.shape[1:]))
+        )
     assert [p.weight.shape for p in learner.projections] == [(4, 3 * 4 * 4), (4, 5 * 2 * 2)]
 
 
@@ -110,6 +112,7 @@ def test_the_two_predictions_of_the_paper(noise):
 
 def test_parameter_counts_of_table_4():
     """1,784k FF, 1,804k one-pass FF, 1,794k BP, 1,804k MF (FF prediction), 1,794k MF (BP prediction)."""
+
     def count(*modules):
         return sum(p.numel() for module in modules for p in module.parameters())
 
@@ -126,6 +129,7 @@ def test_parameter_counts_of_table_4():
 
 def test_layers_below_do_not_feel_the_ones_above(digits):
     """The first two blocks of three are, bit for bit, the two of a two-block network (Section 3.3)."""
+
     def trained(widths):
         torch.manual_seed(1)
         first, second = mlp(widths[:3], bias=False), mlp(widths[2:], bias=False) if len(widths) > 3 else []
@@ -149,7 +153,7 @@ def test_plugged_in_and_out(digits):
     learner, x = MonoForward(mlp([784, 40, 30], bias=False)), digits.test.floats()
     fit(learner, digits.train, epochs=4, batch_size=50, lr=3e-3)
     before, said, states = learner.goodness(x), learner.scores(x), weights(learner)
-    block, = mlp([30, 20], bias=False)
+    (block,) = mlp([30, 20], bias=False)
     assert learner.plug(block) is learner and len(learner.blocks) == len(learner.projections) == 3
     history = fit(learner.train_only(3), digits.train, epochs=4, batch_size=50, lr=3e-3)
     assert all(len(losses) == 1 for losses in history.loss) and history.loss[-1][0] < history.loss[0][0]
@@ -192,24 +196,40 @@ def test_one_block_after_the_other(digits):
         learner.train_only(3)
 
 
-@pytest.mark.parametrize("make", [
-    lambda: MonoForward(mlp([784, 100, 100], bias=False)),
-    lambda: MonoForward(cnn(1, [8, 16], 3, padding="same", pool="average"), places=3),
-    lambda: FeedbackAlignment(mlp([784, 100, 100], bias=False), bias=False),
-    lambda: DirectFeedbackAlignment(mlp([784, 100, 100], bias=False), bias=False),
-    lambda: DirectFeedbackAlignment(cnn(1, [8, 16], 3, padding="same", pool="average")),
-    lambda: FeedbackAlignment(cnn(1, [8, 16], 3, padding="same", pool="average"))],
-    ids=["mf", "mf-cnn", "fa", "dfa", "dfa-cnn", "fa-cnn"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: MonoForward(mlp([784, 100, 100], bias=False)),
+        lambda: MonoForward(cnn(1, [8, 16], 3, padding="same", pool="average"), places=3),
+        lambda: FeedbackAlignment(mlp([784, 100, 100], bias=False), bias=False),
+        lambda: DirectFeedbackAlignment(mlp([784, 100, 100], bias=False), bias=False),
+        lambda: DirectFeedbackAlignment(cnn(1, [8, 16], 3, padding="same", pool="average")),
+        lambda: FeedbackAlignment(cnn(1, [8, 16], 3, padding="same", pool="average")),
+    ],
+    ids=["mf", "mf-cnn", "fa", "dfa", "dfa-cnn", "fa-cnn"],
+)
 def test_it_learns_real_digits_and_sees_no_test_label(make, digits):
     def trained(dataset):
         torch.manual_seed(0)
         learner = make()
-        fit(learner, dataset.train, epochs=12, batch_size=50, lr=3e-3, validation=dataset.validation, validate_every=6)
+        fit(
+            learner,
+            dataset.train,
+            epochs=12,
+            batch_size=50,
+            lr=3e-3,
+            validation=dataset.validation,
+            validate_every=6,
+        )
         return learner, predict(learner.scores, dataset.test.images)
 
     learner, found = trained(digits)
-    permuted = digits.test.labels[torch.randperm(len(digits.test), generator=torch.Generator().manual_seed(0))]
-    _, again = trained(Dataset("digits", digits.train, digits.validation, Split(digits.test.images, permuted)))
+    permuted = digits.test.labels[
+        torch.randperm(len(digits.test), generator=torch.Generator().manual_seed(0))
+    ]
+    _, again = trained(
+        Dataset("digits", digits.train, digits.validation, Split(digits.test.images, permuted))
+    )
     assert torch.equal(found, again)
     assert accuracy(learner.scores, digits.test) > 0.75, "chance is 0.1; small maps learn slowly"
 
@@ -217,15 +237,20 @@ def test_it_learns_real_digits_and_sees_no_test_label(make, digits):
 def test_places_average_the_map_before_the_matrix(noise):
     learner = convolutional(places=1)
     first, second = learner.activations(noise.floats())
-    torch.testing.assert_close(learner.goodness(noise.floats())[0], first.mean((2, 3)) @ learner.projections[0].weight.T)
+    torch.testing.assert_close(
+        learner.goodness(noise.floats())[0], first.mean((2, 3)) @ learner.projections[0].weight.T
+    )
     assert [p.in_features for p in learner.projections] == [3, 5]
-    assert [p.in_features for p in convolutional(places=99).projections] == [48, 20], "no more places than the map has"
+    assert [p.in_features for p in convolutional(places=99).projections] == [48, 20], (
+        "no more places than the map has"
+    )
     for wrong in (0, -1):
         with pytest.raises(ValueError, match=f"at least 1, or None for the whole map; got {wrong}"):
             MonoForward(mlp([4, 4]), places=wrong)
 
 
 # ---- feedback alignment ---------------------------------------------------------------------------------------
+
 
 def rival(kind, blocks, **options):
     torch.manual_seed(0)
@@ -240,9 +265,11 @@ def test_gradients_equal_feedback_alignment_by_hand(kind, noise):
     """In NumPy, float64: as backprop, but the error reaches a hidden layer through B in the place of the weights."""
     learner = rival(kind, mlp([64, 20, 12])).double()
     x = noise.floats().double()
-    loss, = learner.local_losses(x, noise.labels)
+    (loss,) = learner.local_losses(x, noise.labels)
     loss.backward()
-    first, second, head = ([p.detach().numpy() for p in module.parameters()] for module in (*learner.blocks, learner.head))
+    first, second, head = (
+        [p.detach().numpy() for p in module.parameters()] for module in (*learner.blocks, learner.head)
+    )
     x = x.flatten(1).numpy()
     a = np.maximum(x @ first[0].T + first[1], 0)
     b = np.maximum(a @ second[0].T + second[1], 0)
@@ -256,15 +283,20 @@ def test_gradients_equal_feedback_alignment_by_hand(kind, noise):
     else:
         upper = (error @ learner.feedback[1].weight.numpy()) * (b > 0)
         lower = (error @ learner.feedback[0].weight.numpy()) * (a > 0)
-    for module, delta, inputs in [(learner.head, error, b), (learner.blocks[1][1], upper, a), (learner.blocks[0][1], lower, x)]:
+    for module, delta, inputs in [
+        (learner.head, error, b),
+        (learner.blocks[1][1], upper, a),
+        (learner.blocks[0][1], lower, x),
+    ]:
         np.testing.assert_allclose(module.weight.grad.numpy(), delta.T @ inputs, atol=1e-14)
         np.testing.assert_allclose(module.bias.grad.numpy(), delta.sum(0), atol=1e-14)
 
 
 def test_feedback_of_a_convolution_is_another_convolutions(noise):
     """With the layers' own weights as feedback, feedback alignment is backprop; with others it is not."""
+
     def gradients(learner):
-        loss, = learner.local_losses(noise.floats().double(), noise.labels)
+        (loss,) = learner.local_losses(noise.floats().double(), noise.labels)
         loss.backward()
         return {name: p.grad for name, p in learner.named_parameters() if p.grad is not None}
 
@@ -288,12 +320,12 @@ def test_direct_feedback_ends_at_each_block(noise):
     """Through ReLU and pooling the gradient is autograd's, with e B handed to the block's output."""
     learner = rival(DirectFeedbackAlignment, cnn(1, [3, 5], 3, padding="same", pool="average")).double()
     x = noise.floats().double()
-    loss, = learner.local_losses(x, noise.labels)
+    (loss,) = learner.local_losses(x, noise.labels)
     loss.backward()
     error = (learner.scores(x).softmax(1) - F.one_hot(noise.labels, 4)).detach() / 64
     for block, feedback in zip(learner.blocks, learner.feedback):
         y = block(x.detach())
-        expected, = torch.autograd.grad(y, block[0].weight, (error @ feedback.weight).view_as(y))
+        (expected,) = torch.autograd.grad(y, block[0].weight, (error @ feedback.weight).view_as(y))
         torch.testing.assert_close(block[0].weight.grad, expected)
         x = y
 
@@ -310,7 +342,9 @@ def test_feedback_is_random_and_stays_as_it_is(kind, digits):
     assert not any(p.requires_grad for p in learner.feedback.parameters())
     own = [block[1].weight for block in learner.blocks]
     for feedback in before.values():
-        assert feedback.std() > 0 and not any(feedback.shape == w.shape and torch.equal(feedback, w) for w in own)
+        assert feedback.std() > 0 and not any(
+            feedback.shape == w.shape and torch.equal(feedback, w) for w in own
+        )
 
 
 def test_feedback_alignment_says_which_blocks_it_cannot_train():

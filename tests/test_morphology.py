@@ -12,8 +12,13 @@ def by_scipy(image: np.ndarray, operation: str, element: np.ndarray) -> np.ndarr
     options = dict(structure=np.zeros(element.shape), footprint=element, mode="constant")
     dilate = lambda x: ndimage.grey_dilation(x, cval=-np.inf, **options)
     erode = lambda x: ndimage.grey_erosion(x, cval=np.inf, **options)
-    return {"dilation": lambda: dilate(image), "erosion": lambda: erode(image), "opening": lambda: dilate(erode(image)),
-            "closing": lambda: erode(dilate(image)), "gradient": lambda: dilate(image) - erode(image)}[operation]()
+    return {
+        "dilation": lambda: dilate(image),
+        "erosion": lambda: erode(image),
+        "opening": lambda: dilate(erode(image)),
+        "closing": lambda: erode(dilate(image)),
+        "gradient": lambda: dilate(image) - erode(image),
+    }[operation]()
 
 
 @pytest.mark.parametrize("operation", morphology.OPERATIONS)
@@ -34,8 +39,14 @@ def test_elements_differ_and_have_a_middle():
     elements = morphology.structuring_elements()
     assert elements.shape == (21, 7, 7) and elements.dtype == torch.bool
     assert len({tuple(element.flatten().tolist()) for element in elements}) == 21
-    assert elements[:, 3, 3].all() and torch.equal(elements, elements.flip(1, 2)), "symmetric: erosion by the negative"
-    assert elements.flatten(1).sum(1).tolist() == [5] * 4 + [9, 9, 9] + [7] * 4 + [13, 13, 9] + [3] * 4 + [5, 5, 9]
+    assert elements[:, 3, 3].all() and torch.equal(elements, elements.flip(1, 2)), (
+        "symmetric: erosion by the negative"
+    )
+    assert elements.flatten(1).sum(1).tolist() == [5] * 4 + [9, 9, 9] + [7] * 4 + [13, 13, 9] + [3] * 4 + [
+        5,
+        5,
+        9,
+    ]
 
 
 def test_what_is_flat_stays_flat():
@@ -75,7 +86,9 @@ def test_a_label_is_told_by_the_given_label_alone():
     scheme = Morphology()
     together = scheme.embed(images, torch.tensor([3, 1, 4, 1]))
     for number, label in enumerate([3, 1, 4, 1]):
-        assert torch.equal(scheme.embed(images[number:number + 1], torch.tensor([label]))[0], together[number])
+        assert torch.equal(
+            scheme.embed(images[number : number + 1], torch.tensor([label]))[0], together[number]
+        )
 
 
 def test_neutral_is_no_class():

@@ -23,9 +23,23 @@ from fftools import data
 from fftools.data import Dataset, Split
 from fftools.readout import accuracy
 
-CNN = {"dataset": "digits", "blocks": {"channels": 1, "widths": [3, 3, 3], "kernel": 5}, "epochs": 2, "batch_size": 50,
-       "lr": 3e-3, "train_images": 500, "validate_every": None}
-MLP = {"dataset": "digits", "widths": [784, 12, 12], "batch_size": 50, "lr": 3e-3, "readout_epochs": 1, "train_images": 500}
+CNN = {
+    "dataset": "digits",
+    "blocks": {"channels": 1, "widths": [3, 3, 3], "kernel": 5},
+    "epochs": 2,
+    "batch_size": 50,
+    "lr": 3e-3,
+    "train_images": 500,
+    "validate_every": None,
+}
+MLP = {
+    "dataset": "digits",
+    "widths": [784, 12, 12],
+    "batch_size": 50,
+    "lr": 3e-3,
+    "readout_epochs": 1,
+    "train_images": 500,
+}
 CONFIGS = {
     "ff-cnn": change(FF_CNN, CNN, {"readout_epochs": 1}),
     "bp-cnn": change(BP_CNN, CNN),
@@ -67,7 +81,11 @@ def run_file(course, name):
 def reseal(name, /, **changes):
     """Change a card (None takes a key away) and give it its sum anew: damage by somebody who knows how."""
     path = files(name)[1]
-    card = {key: value for key, value in (json.loads(path.read_text()) | changes).items() if key != "sum" and value is not None}
+    card = {
+        key: value
+        for key, value in (json.loads(path.read_text()) | changes).items()
+        if key != "sum" and value is not None
+    }
     path.write_bytes(cards.sealed(card))
 
 
@@ -89,7 +107,9 @@ def test_a_kept_network_answers_as_its_record_says(course, digits, name):
     assert readout is None or not readout.training and readout.learner is learner
     record = records.read(course / card["record"])
     assert card["metrics"] == record["metrics"] and card["config"] == record["config"] == CONFIGS[name]
-    found = {f"val_{way}": accuracy(scores, digits.validation) for way, scores in answers(learner, readout).items()}
+    found = {
+        f"val_{way}": accuracy(scores, digits.validation) for way, scores in answers(learner, readout).items()
+    }
     assert found == {key: value for key, value in record["metrics"].items() if key.startswith("val_")}
     assert len(found) == {"ff-cnn": 2, "bp-cnn": 1, "ff-mlp": 3, "label-free": 1}[name]
 
@@ -101,7 +121,9 @@ def test_the_weights_are_the_runs_in_half_precision(course, name):
     assert card["precision"] == "float16" and set(learner.state_dict()) == set(run)
     for key, x in learner.state_dict().items():
         assert x.dtype == torch.float32 and torch.equal(x, run[key].half().float())
-    assert readout is None or len(safetensors.torch.load_file(files(name)[0])) == len(run) + 2, "nothing is kept twice"
+    assert readout is None or len(safetensors.torch.load_file(files(name)[0])) == len(run) + 2, (
+        "nothing is kept twice"
+    )
 
 
 def test_weights_that_half_precision_would_spoil_are_kept_whole(course):
@@ -111,9 +133,9 @@ def test_weights_that_half_precision_would_spoil_are_kept_whole(course):
     state = torch.load(path, weights_only=True)
     for key, x in state["learner"].items():
         if key.startswith("blocks.0"):
-            x *= 2.0 ** -24
+            x *= 2.0**-24
         if key == "blocks.1.0.weight":
-            x *= 2.0 ** 24
+            x *= 2.0**24
     torch.save(state, path)
     assert networks.publish("tiny", config, 0, "whole")["precision"] == "float32"
     learner, _, card = networks.load("whole")
@@ -163,7 +185,9 @@ def test_a_network_is_kept_whole_or_not_at_all(course, monkeypatch, second_fails
         networks.publish("tiny", CONFIGS["ff-cnn"], 0, name)
     assert not [path for path in networks.folder().iterdir() if path.suffix == ".part"]
     if name == "bp-cnn" and method == "write_bytes":
-        assert networks.load(name).card["config"] == CONFIGS["bp-cnn"], "the old one, since nothing was replaced yet"
+        assert networks.load(name).card["config"] == CONFIGS["bp-cnn"], (
+            "the old one, since nothing was replaced yet"
+        )
     else:
         assert name not in networks.names()
     networks.publish("tiny", CONFIGS["ff-cnn"], 0, name)
@@ -186,7 +210,9 @@ def test_a_run_without_validation_numbers_is_not_kept(course):
     record = records.read(path)
     record["metrics"] = {"test_accuracy": 0.5}
     records.write_json(path, record)
-    with pytest.raises(ValueError, match="accuracy on validation images are published; tiny on .* has test_accuracy"):
+    with pytest.raises(
+        ValueError, match="accuracy on validation images are published; tiny on .* has test_accuracy"
+    ):
         networks.publish("tiny", CONFIGS["bp-cnn"], 0, "new")
 
 
@@ -195,10 +221,14 @@ def test_weights_of_another_run_are_not_kept(course):
     state = torch.load(one, weights_only=True)
     state["learner"]["head.weight"].neg_()
     torch.save(state, one)
-    with pytest.raises(ValueError, match=r"not those of the record results/tiny/.*expected val_accuracy 0\.\d+, found 0\."):
+    with pytest.raises(
+        ValueError, match=r"not those of the record results/tiny/.*expected val_accuracy 0\.\d+, found 0\."
+    ):
         networks.publish("tiny", CONFIGS["bp-cnn"], 0, "new")
     shutil.copy(other, one)
-    with pytest.raises(ValueError, match="the run's weights: not the network of its configuration.*blocks.0.0.weight float32"):
+    with pytest.raises(
+        ValueError, match="the run's weights: not the network of its configuration.*blocks.0.0.weight float32"
+    ):
         networks.publish("tiny", CONFIGS["bp-cnn"], 0, "new")
     assert "new" not in networks.names()
 
@@ -219,7 +249,9 @@ def test_a_folder_without_networks_says_so():
 
 def test_a_missing_file_is_named_with_the_way_to_make_it(course):
     files("ff-cnn")[0].unlink()
-    with pytest.raises(ValueError, match=r"ff-cnn\.safetensors is missing.*python -m evidence study run tiny"):
+    with pytest.raises(
+        ValueError, match=r"ff-cnn\.safetensors is missing.*python -m evidence study run tiny"
+    ):
         networks.load("ff-cnn")
 
 
@@ -227,7 +259,9 @@ def test_a_truncated_file(course):
     path = files("ff-cnn")[0]
     path.write_bytes(path.read_bytes()[:-7])
     size = path.stat().st_size
-    with pytest.raises(ValueError, match=rf"ff-cnn\.safetensors is damaged.*bytes should be {size + 7}, found {size}"):
+    with pytest.raises(
+        ValueError, match=rf"ff-cnn\.safetensors is damaged.*bytes should be {size + 7}, found {size}"
+    ):
         networks.load("ff-cnn")
 
 
@@ -237,7 +271,9 @@ def test_a_flipped_byte_is_found_before_anything_is_parsed(course, monkeypatch):
     content[-1] ^= 1
     path.write_bytes(content)
     monkeypatch.setattr(safetensors.torch, "load", lambda _: pytest.fail("parsed"))
-    with pytest.raises(ValueError, match=r"ff-cnn\.safetensors is damaged.*sha256 should be \w{64}, found \w{64}"):
+    with pytest.raises(
+        ValueError, match=r"ff-cnn\.safetensors is damaged.*sha256 should be \w{64}, found \w{64}"
+    ):
         networks.load("ff-cnn")
 
 
@@ -249,8 +285,14 @@ class Bomb:
         return open, (str(self.path), "w")
 
 
-@pytest.mark.parametrize("dump", [lambda bomb, path: path.write_bytes(pickle.dumps(bomb)),
-                                  lambda bomb, path: torch.save({"learner.head.bias": bomb}, path)], ids=["pickle", "torch"])
+@pytest.mark.parametrize(
+    "dump",
+    [
+        lambda bomb, path: path.write_bytes(pickle.dumps(bomb)),
+        lambda bomb, path: torch.save({"learner.head.bias": bomb}, path),
+    ],
+    ids=["pickle", "torch"],
+)
 def test_a_pickle_in_disguise_is_never_opened_even_with_a_card_that_vouches_for_it(course, dump):
     path, mark = files("ff-cnn")[0], course / "executed"
     dump(Bomb(mark), path)
@@ -264,28 +306,40 @@ def test_a_pickle_in_disguise_is_never_opened_even_with_a_card_that_vouches_for_
 
 def test_a_card_of_another_network(course):
     shutil.copy(files("bp-cnn")[1], files("ff-cnn")[1])
-    with pytest.raises(ValueError, match=r"ff-cnn\.json is of another network: it should name 'ff-cnn', found 'bp-cnn'"):
+    with pytest.raises(
+        ValueError, match=r"ff-cnn\.json is of another network: it should name 'ff-cnn', found 'bp-cnn'"
+    ):
         networks.load("ff-cnn")
     reseal("ff-cnn", name="ff-cnn")
-    with pytest.raises(ValueError, match=r"ff-cnn\.safetensors is damaged or not the file of its card: bytes should be"):
+    with pytest.raises(
+        ValueError, match=r"ff-cnn\.safetensors is damaged or not the file of its card: bytes should be"
+    ):
         networks.load("ff-cnn")
     replace("ff-cnn", files("ff-cnn")[0].read_bytes())
-    with pytest.raises(ValueError, match=r"expected learner\.head\.bias .* found nothing;.*; linear\.bias nothing, found"):
+    with pytest.raises(
+        ValueError, match=r"expected learner\.head\.bias .* found nothing;.*; linear\.bias nothing, found"
+    ):
         networks.load("ff-cnn")
 
 
 def test_tensors_of_another_name_shape_or_precision(course):
     tensors = safetensors.torch.load_file(files("bp-cnn")[0])
     key, x = "learner.head.bias", tensors["learner.head.bias"]
-    for wrong, said in [({key: x[:9].clone()}, r"learner\.head\.bias float16 \(10,\), found float16 \(9,\)"),
-                        ({key: x.float()}, r"learner\.head\.bias float16 \(10,\), found float32 \(10,\)"),
-                        ({"learner.extra": x.clone()}, r"learner\.extra nothing, found float16 \(10,\)")]:
+    for wrong, said in [
+        ({key: x[:9].clone()}, r"learner\.head\.bias float16 \(10,\), found float16 \(9,\)"),
+        ({key: x.float()}, r"learner\.head\.bias float16 \(10,\), found float32 \(10,\)"),
+        ({"learner.extra": x.clone()}, r"learner\.extra nothing, found float16 \(10,\)"),
+    ]:
         replace("bp-cnn", safetensors.torch.save(tensors | wrong))
-        with pytest.raises(ValueError, match=rf"bp-cnn\.safetensors: not the network of its configuration; expected {said}$"):
+        with pytest.raises(
+            ValueError, match=rf"bp-cnn\.safetensors: not the network of its configuration; expected {said}$"
+        ):
             networks.load("bp-cnn")
 
 
-@pytest.mark.parametrize("written", [b"", b"not JSON", b"\xff\xfe", b"[" * 100_000], ids=["empty", "text", "bytes", "nested"])
+@pytest.mark.parametrize(
+    "written", [b"", b"not JSON", b"\xff\xfe", b"[" * 100_000], ids=["empty", "text", "bytes", "nested"]
+)
 def test_a_card_that_is_not_json(course, written):
     files("ff-cnn")[1].write_bytes(written)
     with pytest.raises(ValueError, match=r"card .*ff-cnn\.json is not JSON"):
@@ -305,10 +359,16 @@ def test_a_card_that_was_edited_or_describes_nothing(course):
     path.write_text(before.replace('"seed": 0', '"seed": 1'))
     with pytest.raises(ValueError, match=r"ff-cnn\.json was damaged or changed by hand"):
         networks.load("ff-cnn")
-    for wrong in ({"config": {}}, {"image": [1, 2, 2]}, {"config": json.loads(before)["config"] | {"network": {"norm": "?"}}}):
+    for wrong in (
+        {"config": {}},
+        {"image": [1, 2, 2]},
+        {"config": json.loads(before)["config"] | {"network": {"norm": "?"}}},
+    ):
         path.write_text(before)
         reseal("ff-cnn", **wrong)
-        with pytest.raises(ValueError, match="configuration of 'ff-cnn' describes no network that can be built"):
+        with pytest.raises(
+            ValueError, match="configuration of 'ff-cnn' describes no network that can be built"
+        ):
             networks.load("ff-cnn")
     path.write_text("[1]")
     with pytest.raises(ValueError, match="lacks keys"):
@@ -330,7 +390,7 @@ def test_damage_anywhere_is_found(course, kind, monkeypatch):
         elif how == "insert":
             content[at:at] = chance.randbytes(chance.randrange(1, 9))
         else:
-            del content[at:None if how == "cut" else at + chance.randrange(1, 9)]
+            del content[at : None if how == "cut" else at + chance.randrange(1, 9)]
         path.write_bytes(content)
         with pytest.raises(ValueError, match=r"ff-cnn\.(json|safetensors)"):
             networks.load("ff-cnn")
@@ -364,7 +424,9 @@ def test_every_network_of_the_course_loads_and_belongs_to_its_record(name, monke
     learner, readout, card = networks.load(name)
     record = records.read(ROOT / card["record"])
     assert all(card[key] == record[key] for key in ("study", "config", "seed", "profile", "metrics"))
-    assert card["config"] in STUDIES[card["study"]].grid(card["profile"]), "the command in its card would make it"
+    assert card["config"] in STUDIES[card["study"]].grid(card["profile"]), (
+        "the command in its card would make it"
+    )
     for scores in answers(learner, readout).values():
         found = scores(torch.rand(2, *card["image"]))
         assert found.shape == (2, card["classes"]) and found.isfinite().all()
@@ -372,7 +434,9 @@ def test_every_network_of_the_course_loads_and_belongs_to_its_record(name, monke
 
 def test_the_networks_are_light():
     kept = list((ROOT / "networks").iterdir())
-    assert {path.name for path in kept} == {f"{name}.{kind}" for name in KEPT for kind in ("json", "safetensors")}
+    assert {path.name for path in kept} == {
+        f"{name}.{kind}" for name in KEPT for kind in ("json", "safetensors")
+    }
     assert len(KEPT) >= 3 and sum(path.stat().st_size for path in kept) < 20e6
 
 
@@ -381,13 +445,18 @@ def test_the_networks_are_light():
 
 def test_importing_fftools_stays_light():
     script = "import sys, fftools; print('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "False\n"
+    assert (
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+        == "False\n"
+    )
 
 
 def test_no_test_label_chooses_the_precision(course, digits, monkeypatch):
     """What is kept does not depend on test labels."""
     before = files("ff-cnn")[0].read_bytes()
-    blind = Dataset("digits", digits.train, digits.validation, Split(digits.test.images, digits.test.labels * 0))
+    blind = Dataset(
+        "digits", digits.train, digits.validation, Split(digits.test.images, digits.test.labels * 0)
+    )
     monkeypatch.setattr(data, "load", lambda *_, **__: blind)
     networks.publish("tiny", CONFIGS["ff-cnn"], 0, "ff-cnn")
     assert files("ff-cnn")[0].read_bytes() == before

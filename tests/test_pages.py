@@ -32,8 +32,11 @@ class Pages(SimpleHTTPRequestHandler):
             return super().send_head()
         packed = PACKED.setdefault(path, gzip.compress(path.read_bytes(), 6))
         self.send_response(200)
-        for name, value in {"Content-Type": self.guess_type(path), "Content-Encoding": "gzip",
-                            "Content-Length": str(len(packed))}.items():
+        for name, value in {
+            "Content-Type": self.guess_type(path),
+            "Content-Encoding": "gzip",
+            "Content-Length": str(len(packed)),
+        }.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(packed)
@@ -76,9 +79,13 @@ class Visit:
         self.context.route("**/*", self.let_through)
         self.page = self.context.new_page()
         self.outside, self.complaints, self.requests = [], [], []
-        self.page.on("console", lambda said: said.type in ("error", "warning") and self.complaints.append(said.text))
+        self.page.on(
+            "console", lambda said: said.type in ("error", "warning") and self.complaints.append(said.text)
+        )
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.complaints.append(f"{request.url}: {request.failure}"))
+        self.page.on(
+            "requestfailed", lambda request: self.complaints.append(f"{request.url}: {request.failure}")
+        )
         self.page.on("requestfinished", lambda request: self.requests.append(request))
         self.page.goto(address, wait_until="load")
         self.page.evaluate("() => window.MathJax?.startup?.promise.then(() => null)")
@@ -92,8 +99,11 @@ class Visit:
 
     def bytes(self) -> dict[str, int]:
         """What came over the line, largest first; pictures that stand in the page itself count with it."""
-        sizes = {request.url: request.sizes()["responseBodySize"] for request in self.requests
-                 if request.url.startswith("http")}
+        sizes = {
+            request.url: request.sizes()["responseBodySize"]
+            for request in self.requests
+            if request.url.startswith("http")
+        }
         return dict(sorted(sizes.items(), key=lambda item: -item[1]))
 
     def unfold(self):
@@ -145,7 +155,9 @@ def test_every_slider_changes_its_picture(visit):
             said = slider.get_attribute("aria-valuetext")
             visit.page.keyboard.press(key)
             assert slider.get_attribute("aria-valuetext") != said
-            assert (now := picture.screenshot()) != seen, f"{slider.get_attribute('aria-label')}: the same picture"
+            assert (now := picture.screenshot()) != seen, (
+                f"{slider.get_attribute('aria-label')}: the same picture"
+            )
             seen = now
 
 
@@ -169,7 +181,9 @@ def test_every_animation_moves(visit):
 
 def test_pictures_have_words(visit):
     for picture in visit.page.locator("article img").all():
-        assert (picture.get_attribute("alt") or "").strip(), picture.evaluate("image => image.outerHTML.slice(0, 200)")
+        assert (picture.get_attribute("alt") or "").strip(), picture.evaluate(
+            "image => image.outerHTML.slice(0, 200)"
+        )
 
 
 def test_a_phone_needs_no_sideways_scroll(visit):
@@ -195,16 +209,23 @@ def test_no_serious_barrier(visit, theme):
 
     Formulas, and all but the first word of each colour of code, are taken out: with them it takes minutes.
     """
-    visit.page.evaluate("""theme => {
+    visit.page.evaluate(
+        """theme => {
         document.documentElement.dataset.theme = theme;
         document.querySelectorAll("mjx-container").forEach(formula => formula.remove());
         const seen = new Set();
         document.querySelectorAll(".highlight span").forEach(word => {
-            if (seen.has(word.className)) word.replaceWith(...word.childNodes); else seen.add(word.className); }); }""", theme)
+            if (seen.has(word.className)) word.replaceWith(...word.childNodes); else seen.add(word.className); }); }""",
+        theme,
+    )
     rules = {"resultTypes": ["violations"]} | ({"runOnly": ["color-contrast"]} if theme == "dark" else {})
     found = Axe().run(visit.page, options=rules).response["violations"]
-    bad = [f"{rule['id']}: {node['html'][:300]} {node['failureSummary']}"
-           for rule in found if rule["impact"] in ("serious", "critical") for node in rule["nodes"]]
+    bad = [
+        f"{rule['id']}: {node['html'][:300]} {node['failureSummary']}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
     assert not bad, f"{len(bad)} barriers\n\n" + "\n\n".join(bad[:8])
 
 

@@ -41,7 +41,9 @@ def test_processes_give_the_weights_of_the_loop(build, train):
     one, other = build(), build()
     history = fit(one, train, **SETTINGS)
     run = pipeline.fit(other, train, **SETTINGS, threads=1)
-    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    )
     assert run.loss == history.loss
     assert len(run.seconds) == 3 and min(run.seconds) > 0
     assert not other.training and not mp.active_children()
@@ -67,7 +69,9 @@ def test_the_order_of_the_streams_is_that_of_the_loop(train, monkeypatch):
 
 def test_streams_that_diverge_say_which_block(train, monkeypatch):
     monkeypatch.setattr(pipeline, "_in_processes", pipeline._in_streams)
-    with pytest.raises(pipeline.StageError, match=r"block \d of \d: its loss is (nan|inf) in epoch 1; lr=1e\+30"):
+    with pytest.raises(
+        pipeline.StageError, match=r"block \d of \d: its loss is (nan|inf) in epoch 1; lr=1e\+30"
+    ):
         pipeline.fit(dense(), train, **SETTINGS | dict(lr=1e30))
 
 
@@ -80,11 +84,17 @@ def test_a_block_passes_on_what_it_computed_before_it_learned(train):
     before = learner.blocks[0](x)
     loss, output = stage.forward(x, labels)
     stage.learn(loss)
-    assert torch.equal(output, before) and not torch.equal(output, learner.blocks[0](x)) and not output.requires_grad
+    assert (
+        torch.equal(output, before)
+        and not torch.equal(output, learner.blocks[0](x))
+        and not output.requires_grad
+    )
 
 
 def test_a_stage_that_diverges_is_named(train):
-    with pytest.raises(pipeline.StageError, match=r"(?s)block \d of 3 failed.*lr=1e\+30 is probably too high"):
+    with pytest.raises(
+        pipeline.StageError, match=r"(?s)block \d of 3 failed.*lr=1e\+30 is probably too high"
+    ):
         pipeline.fit(dense(), train, **SETTINGS | dict(lr=1e30), threads=1)
     assert not mp.active_children()
 
@@ -122,13 +132,16 @@ def test_it_needs_no_main_module_and_leaks_nothing(train, tmp_path):
     assert "leaked" not in done.stderr and "Traceback" not in done.stderr, done.stderr
 
 
-@pytest.mark.parametrize("learner, changes, message", [
-    (lambda: Backprop(mlp([144, 9])), {}, "got Backprop"),
-    (lambda: dense().train_only(2), {}, "MonoForward with frozen blocks"),
-    (dense, dict(batch_size=201), "number of images, 200; got .*batch_size=201"),
-    (dense, dict(epochs=0), "epochs=0"),
-    (dense, dict(lr=0.0), "lr=0.0"),
-])
+@pytest.mark.parametrize(
+    "learner, changes, message",
+    [
+        (lambda: Backprop(mlp([144, 9])), {}, "got Backprop"),
+        (lambda: dense().train_only(2), {}, "MonoForward with frozen blocks"),
+        (dense, dict(batch_size=201), "number of images, 200; got .*batch_size=201"),
+        (dense, dict(epochs=0), "epochs=0"),
+        (dense, dict(lr=0.0), "lr=0.0"),
+    ],
+)
 def test_it_says_what_it_cannot_do(learner, changes, message, train):
     with pytest.raises(ValueError, match=message):
         pipeline.fit(learner(), train, **SETTINGS | changes)

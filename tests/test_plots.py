@@ -25,8 +25,11 @@ def test_an_animation_needs_nothing_from_outside():
     drawn = []
     html = plots.animation(lambda frame: drawn.append(frame) or axis.plot([0, frame]), 3, figure).data
     assert set(drawn) == {0, 1, 2} and html.count("data:image/png;base64,") == 3
-    addresses = [found for found in re.findall(r"(?:https?:)?//[a-z][\w.-]+\.[a-z]{2,}[^\"' <]*", html)
-                 if "www.w3.org" not in found]
+    addresses = [
+        found
+        for found in re.findall(r"(?:https?:)?//[a-z][\w.-]+\.[a-z]{2,}[^\"' <]*", html)
+        if "www.w3.org" not in found
+    ]
     assert not addresses, addresses
     assert "fa-" not in html, "an icon font is asked for"
     assert 'aria-label="Frame" id="_anim_slider' in html, "a slider without a name"
@@ -63,9 +66,21 @@ def test_style_can_be_used():
 
 # Machado, Oliveira and Fernandes (2009): what is left of linear RGB without one kind of cone.
 BLIND = {
-    "no reds": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-    "no greens": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
-    "no blues": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    "no reds": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "no greens": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "no blues": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
     "all": np.eye(3),
 }
 
@@ -73,7 +88,9 @@ BLIND = {
 def lab(colour: str, seen) -> np.ndarray:
     """CIELAB of a colour as an eye with the cones `seen` has it."""
     rgb = np.array(mpl.colors.to_rgb(colour))
-    linear = np.clip(np.array(seen) @ np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4), 0, 1)
+    linear = np.clip(
+        np.array(seen) @ np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4), 0, 1
+    )
     xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ linear
     x, y, z = np.cbrt(np.maximum(xyz / [0.9505, 1, 1.089], 1e-3))
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
@@ -83,5 +100,8 @@ def lab(colour: str, seen) -> np.ndarray:
 def test_every_eye_can_tell_the_colours_apart(cones):
     """A difference of 2 is just seen side by side; lines that are apart need more."""
     colours = [plots.BLUE, plots.ORANGE, plots.GREEN, plots.RED, plots.PURPLE, plots.GREY]
-    apart = {(a, b): np.linalg.norm(lab(a, BLIND[cones]) - lab(b, BLIND[cones])) for a, b in combinations(colours, 2)}
+    apart = {
+        (a, b): np.linalg.norm(lab(a, BLIND[cones]) - lab(b, BLIND[cones]))
+        for a, b in combinations(colours, 2)
+    }
     assert min(apart.values()) > 15, min(apart, key=apart.get)

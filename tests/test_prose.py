@@ -24,8 +24,17 @@ def markdown(path: Path) -> str:
 
 def prose(text: str) -> str:
     """Markdown without code, formulas, the targets of links, roles, and options of directives."""
-    for unread in (r"^(`{3,}|~{3,}).*?^\1", r"\{[\w:]+\}`[^`]*`", r"`[^`]*`", r"\$\$.*?\$\$", r"\$[^$]*\$", r"\]\([^)]*\)",
-                   r"https?://\S+", r"^:[\w-]+:.*?$", r"^:{3,}.*?$"):
+    for unread in (
+        r"^(`{3,}|~{3,}).*?^\1",
+        r"\{[\w:]+\}`[^`]*`",
+        r"`[^`]*`",
+        r"\$\$.*?\$\$",
+        r"\$[^$]*\$",
+        r"\]\([^)]*\)",
+        r"https?://\S+",
+        r"^:[\w-]+:.*?$",
+        r"^:{3,}.*?$",
+    ):
         text = re.sub(unread, " ", text, flags=re.MULTILINE | re.DOTALL)
     return text
 
@@ -34,8 +43,15 @@ def slips(text: str, folder: Path) -> str:
     """What codespell finds in prose; tests/american.txt adds what an ocean divides."""
     file = folder / "prose.txt"
     file.write_text(prose(text), "utf8")
-    command = [sys.executable, "-m", "codespell_lib", "--dictionary=-", "--ignore-words-list=trough",  # of a wave
-               f"--dictionary={ROOT}/tests/american.txt", file]
+    command = [
+        sys.executable,
+        "-m",
+        "codespell_lib",
+        "--dictionary=-",
+        "--ignore-words-list=trough",  # of a wave
+        f"--dictionary={ROOT}/tests/american.txt",
+        file,
+    ]
     return subprocess.run(command, capture_output=True, text=True).stdout
 
 
@@ -45,7 +61,10 @@ def test_words_are_spelled_as_in_british_english(path, tmp_path):
 
 
 def test_the_speller_reads_prose_and_no_code(tmp_path):
-    assert "teh ==> the" in (found := slips("In teh prose a color counts.", tmp_path)) and "color ==> colour" in found
+    assert (
+        "teh ==> the" in (found := slips("In teh prose a color counts.", tmp_path))
+        and "color ==> colour" in found
+    )
     assert not slips("`teh` and $teh$ do not.\n```\nteh color\n```\n[link](teh.md) {cite:p}`teh`", tmp_path)
 
 
@@ -61,8 +80,12 @@ def test_links_lead_somewhere(path):
 
 
 def test_what_is_cited_is_listed_and_what_is_listed_is_cited():
-    cited = {key.strip() for path in SOURCES for keys in re.findall(r"\{cite:?\w*\}`([^`]+)`", markdown(path))
-             for key in keys.split(",")}
+    cited = {
+        key.strip()
+        for path in SOURCES
+        for keys in re.findall(r"\{cite:?\w*\}`([^`]+)`", markdown(path))
+        for key in keys.split(",")
+    }
     assert cited == set(BIBLIOGRAPHY)
 
 
@@ -70,6 +93,8 @@ def test_what_is_cited_is_listed_and_what_is_listed_is_cited():
 def test_every_reference_has_a_lasting_address(key):
     entry = BIBLIOGRAPHY[key]
     doi, arxiv = re.search(r"doi\s*=\s*\{(.*?)\}", entry), re.search(r"eprint\s*=\s*\{(.*?)\}", entry)
-    assert doi or arxiv or re.search(r"url\s*=\s*\{https://", entry), f"{key} has no DOI, arXiv number or address"
+    assert doi or arxiv or re.search(r"url\s*=\s*\{https://", entry), (
+        f"{key} has no DOI, arXiv number or address"
+    )
     assert not doi or re.fullmatch(r"10\.\d{4,}/\S+", doi[1]), doi[1]
     assert not arxiv or re.fullmatch(r"\d{4}\.\d{4,5}", arxiv[1]), arxiv[1]

@@ -50,8 +50,14 @@ print(run_on_ray("crowd", "full"))
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks for the worker in /proc")
 def test_a_killed_worker_costs_no_run(monkeypatch):
-    done = subprocess.run([sys.executable, "-c", SCRIPT.format(tests=os.path.dirname(__file__))], check=False,
-                          capture_output=True, text=True, timeout=600, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(tests=os.path.dirname(__file__))],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
     assert "killed" in done.stdout and "{'done': 4, 'unfinished': 0, 'busy': 0}" in done.stdout, done.stderr
     far = {record["config"]["lr"]: record for record in records.load("crowd", "full")}
     assert len(far) == 4

@@ -44,7 +44,9 @@ def dense() -> ForwardForward:
 
 
 def convolutional(local: bool) -> ForwardForward:
-    return forward_forward(cnn(1, [8, 8, 8], 5), Fourier(), norm="layer", first_loss=1, first_judge=1, local=local)
+    return forward_forward(
+        cnn(1, [8, 8, 8], 5), Fourier(), norm="layer", first_loss=1, first_judge=1, local=local
+    )
 
 
 def pipeline(build, dataset: Dataset):
@@ -60,15 +62,28 @@ def pipeline(build, dataset: Dataset):
         answers["one-pass"] = learner.one_pass
     told = {name: accuracy(scores, dataset.test) for name, scores in answers.items()}
     raw = {name: scores(dataset.test.floats()).detach() for name, scores in answers.items()}
-    return weights(readout), {name: predict(scores, dataset.test.images) for name, scores in answers.items()}, raw, told
+    return (
+        weights(readout),
+        {name: predict(scores, dataset.test.images) for name, scores in answers.items()},
+        raw,
+        told,
+    )
 
 
-@pytest.mark.parametrize("build", [dense, partial(convolutional, True), partial(convolutional, False)],
-                         ids=["dense", "cnn, strictly local", "cnn, through the stack"])
+@pytest.mark.parametrize(
+    "build",
+    [dense, partial(convolutional, True), partial(convolutional, False)],
+    ids=["dense", "cnn, strictly local", "cnn, through the stack"],
+)
 def test_permuted_test_labels_leave_every_prediction_bit_identical(build, digits):
-    permuted = digits.test.labels[torch.randperm(len(digits.test), generator=torch.Generator().manual_seed(0))]
+    permuted = digits.test.labels[
+        torch.randperm(len(digits.test), generator=torch.Generator().manual_seed(0))
+    ]
     other = Dataset(digits.name, digits.train, digits.validation, Split(digits.test.images, permuted))
-    (state, predictions, scores, told), (state_, predictions_, scores_, told_) = pipeline(build, digits), pipeline(build, other)
+    (state, predictions, scores, told), (state_, predictions_, scores_, told_) = (
+        pipeline(build, digits),
+        pipeline(build, other),
+    )
     assert same(state, state_)
     for name in predictions:
         assert torch.equal(predictions[name], predictions_[name]) and torch.equal(scores[name], scores_[name])
@@ -82,7 +97,9 @@ def test_predictions_do_not_depend_on_the_company(digits):
     fit(learner, digits.train, epochs=3, batch_size=50, lr=3e-3)
     for scores in (learner.scores, learner.one_pass):
         together = predict(scores, digits.test.images[:40], precision="float32")
-        alone = torch.cat([predict(scores, digits.test.images[i:i + 1], precision="float32") for i in range(40)])
+        alone = torch.cat(
+            [predict(scores, digits.test.images[i : i + 1], precision="float32") for i in range(40)]
+        )
         assert torch.equal(together, alone)
 
 
@@ -151,7 +168,10 @@ def test_goodness_asks_about_the_proposed_labels_only(asked, candidates):
 
 def test_one_candidate_is_the_answer_unasked(asked):
     learner, images = asked
-    assert torch.equal(goodness(learner, images, 1, noisy).argmax(1), noisy(images).argmax(1)) and learner.count == 0
+    assert (
+        torch.equal(goodness(learner, images, 1, noisy).argmax(1), noisy(images).argmax(1))
+        and learner.count == 0
+    )
 
 
 @pytest.mark.parametrize("least", [0.2, 0.3, 1.0])
@@ -175,7 +195,9 @@ def test_labels_with_a_small_share_are_not_asked_about(asked, least):
 
 @pytest.mark.parametrize("candidates, least", [(0, 0.0), (5, 0.0), (2, -0.1), (2, 1.1)])
 def test_goodness_refuses_numbers_out_of_range(small, noise, candidates, least):
-    with pytest.raises(ValueError, match=f"1 to 4 candidates.*got {candidates} candidates, 4 scores, least={least}"):
+    with pytest.raises(
+        ValueError, match=f"1 to 4 candidates.*got {candidates} candidates, 4 scores, least={least}"
+    ):
         goodness(small(), noise.floats(), candidates, noisy, least)
 
 
@@ -193,10 +215,15 @@ def test_learning_without_labels_gives_features_worth_reading(digits):
     assert accuracy(readout.scores, digits.test) > 0.85
 
 
-@pytest.mark.parametrize("able, expected", [
-    ({}, "float32"), ({"avx512_bf16": True}, "bf16"), ({"amx_bf16": True}, "bf16"),
-    ({"avx512_bf16": False, "avx512_f": True}, "float32"),
-])
+@pytest.mark.parametrize(
+    "able, expected",
+    [
+        ({}, "float32"),
+        ({"avx512_bf16": True}, "bf16"),
+        ({"amx_bf16": True}, "bf16"),
+        ({"avx512_bf16": False, "avx512_f": True}, "float32"),
+    ],
+)
 def test_auto_precision_asks_the_cpu(monkeypatch, able, expected):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
     assert resolve_precision("auto", torch.device("cpu")) == expected

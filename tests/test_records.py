@@ -22,14 +22,23 @@ CONFIG = {"widths": [784, 10], "lr": 0.1}
 
 
 def save(config=CONFIG, seed=0, study="a-study", profile="quick", **metrics):
-    return records.save(study, config, seed, profile, metrics or {"test": 0.5}, {"loss": [[1.0]]},
-                        records.provenance("digits", "cpu", "float32", 12.345))
+    return records.save(
+        study,
+        config,
+        seed,
+        profile,
+        metrics or {"test": 0.5},
+        {"loss": [[1.0]]},
+        records.provenance("digits", "cpu", "float32", 12.345),
+    )
 
 
 def test_a_record_comes_back_as_it_was_written(tmp_path):
     path = save(test=0.25, val=1.0)
-    assert path == records.path_of("a-study", CONFIG, 0) and path.is_relative_to(tmp_path / "results" / "a-study")
-    found, = records.load("a-study")
+    assert path == records.path_of("a-study", CONFIG, 0) and path.is_relative_to(
+        tmp_path / "results" / "a-study"
+    )
+    (found,) = records.load("a-study")
     assert found == json.loads(path.read_text())
     assert found["config"] == CONFIG and found["metrics"] == {"test": 0.25, "val": 1.0}
     assert (found["study"], found["seed"], found["profile"]) == ("a-study", 0, "quick")
@@ -39,15 +48,26 @@ def test_a_record_comes_back_as_it_was_written(tmp_path):
 def test_names_depend_on_configuration_and_seed_alone():
     name = records.run_name({"a": 1, "b": [2, 3]}, 0)
     assert name == records.run_name({"b": [2, 3], "a": 1}, 0), "order of keys"
-    assert len({name, records.run_name({"a": 1, "b": [2, 3]}, 1), records.run_name({"a": 1, "b": [3, 2]}, 0)}) == 3
+    assert (
+        len({name, records.run_name({"a": 1, "b": [2, 3]}, 1), records.run_name({"a": 1, "b": [3, 2]}, 0)})
+        == 3
+    )
     # Fixed for all time and on all machines, or else no study would find its old records:
     assert records.run_name({"lr": 0.1, "widths": [784, 10]}, 7) == "17e01614e5-s7"
 
 
-@pytest.mark.parametrize("config, name", [
-    (FF_CNN, "ff-mnist-3x128-k7-local-lr0.0005-ep200-b50"),
-    (change(FF_CNN, THROUGH, dict(labels=dict(strength=0.45))), "ff-mnist-3x128-k7-through-lr0.0005-ep200-k0.45-b50"),
-    (race("mlp", "mf", "fashion_mnist", epochs=40), "mf-fashion-mnist-2x1000-lr0.001-ep40-b128"), ({}, "run")])
+@pytest.mark.parametrize(
+    "config, name",
+    [
+        (FF_CNN, "ff-mnist-3x128-k7-local-lr0.0005-ep200-b50"),
+        (
+            change(FF_CNN, THROUGH, dict(labels=dict(strength=0.45))),
+            "ff-mnist-3x128-k7-through-lr0.0005-ep200-k0.45-b50",
+        ),
+        (race("mlp", "mf", "fashion_mnist", epochs=40), "mf-fashion-mnist-2x1000-lr0.001-ep40-b128"),
+        ({}, "run"),
+    ],
+)
 def test_a_record_has_a_name_for_people(config, name):
     assert records.slug(config) == name
     assert records.path_of("a-study", config, 3).name == f"{name}--{records.run_name(config, 3)}.json"
@@ -63,7 +83,9 @@ def test_names_for_people_are_short_and_plain():
 def test_a_record_is_found_by_its_hash_whatever_it_is_called(before):
     kept = save()
     moved = kept.rename(kept.with_name(f"{before}{records.run_name(CONFIG, 0)}.json"))
-    assert records.path_of("a-study", CONFIG, 0) == moved and records.run_of(moved) == records.run_name(CONFIG, 0)
+    assert records.path_of("a-study", CONFIG, 0) == moved and records.run_of(moved) == records.run_name(
+        CONFIG, 0
+    )
     assert records.path_of("a-study", CONFIG, 1) != moved
     moved.with_name(f"another-name--{records.run_name(CONFIG, 0)}.json").write_bytes(moved.read_bytes())
     assert len(records.load("a-study")) == 1, "one run, however many copies"
@@ -74,7 +96,10 @@ def test_provenance_says_how_numbers_were_made():
     found = records.provenance("digits", "cpu", "bf16", 12.345)
     assert found["dataset"] == "digits" and found["precision"] == "bf16" and found["seconds"] == 12.3
     assert found["torch"] == torch.__version__ and found["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert found["device"] == f"cpu, {torch.get_num_threads()} threads" and found["convolution"] == convolution.path()
+    assert (
+        found["device"] == f"cpu, {torch.get_num_threads()} threads"
+        and found["convolution"] == convolution.path()
+    )
     convolution.take("direct")
     assert records.provenance("digits", "cpu", "bf16", 1)["convolution"] == "direct"
     convolution.take(None)
@@ -89,10 +114,17 @@ def test_provenance_outside_a_repository(monkeypatch):
     assert records.provenance("digits", "cpu", "bf16", 1)["commit"] == "unknown"
 
 
-@pytest.mark.parametrize("changed, dirty", [("fftools/deep/a.py", True), ("evidence/b.py", True), ("book/c.md", False)])
+@pytest.mark.parametrize(
+    "changed, dirty", [("fftools/deep/a.py", True), ("evidence/b.py", True), ("book/c.md", False)]
+)
 def test_provenance_follows_both_packages(changed, dirty, monkeypatch, tmp_path):
-    git = lambda *words: subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=tmp_path, check=True,
-                                        capture_output=True, text=True).stdout.strip()
+    git = lambda *words: subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@b", *words],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
     git("init", "-q")
     for name in ("fftools/deep/a.py", "evidence/b.py", "evidence/records.py", "book/c.md"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -136,8 +168,15 @@ def test_folder_is_found_from_below(monkeypatch, tmp_path):
     assert records.folder() == tmp_path / "results"
 
 
-@pytest.mark.parametrize("content, said", [("", "is not JSON"), ('{"study": "a', "is not JSON"), ("[]", "lacks config"),
-                                           ('{"study": 1, "seed": 2}', "lacks config, history, metrics")])
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        ("", "is not JSON"),
+        ('{"study": "a', "is not JSON"),
+        ("[]", "lacks config"),
+        ('{"study": 1, "seed": 2}', "lacks config, history, metrics"),
+    ],
+)
 def test_an_unreadable_record_is_named(content, said):
     save(seed=0)
     broken = save(seed=1)
@@ -187,8 +226,10 @@ def test_glue_carries_numbers_to_other_pages(monkeypatch):
     import IPython.display
 
     shown = []
-    monkeypatch.setattr(IPython.display, "display", lambda content, **options: shown.append((content, options)))
+    monkeypatch.setattr(
+        IPython.display, "display", lambda content, **options: shown.append((content, options))
+    )
     records.glue("test_error", 4.25)
-    (content, options), = shown
+    ((content, options),) = shown
     assert content == {"application/papermill.record/text/plain": "4.25"} and options["raw"]
     assert options["metadata"]["scrapbook"]["name"] == "test_error"

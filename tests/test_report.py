@@ -15,8 +15,15 @@ ORIGIN = dict(device="cpu, 2 threads", precision="bf16", dataset="mnist")
 def run(seed=0, metrics=None, history=None, **config):
     config = dict(rule="mf", dataset="mnist", widths=[784, 10], epochs=40, network={}, lr=1e-3) | config
     metrics = {"test_ff_pred": 0.9, "val_ff_pred": 0.8} if metrics is None else metrics
-    return dict(study="s", config=config, seed=seed, profile="full", metrics=metrics, history=history or {},
-                provenance=ORIGIN)
+    return dict(
+        study="s",
+        config=config,
+        seed=seed,
+        profile="full",
+        metrics=metrics,
+        history=history or {},
+        provenance=ORIGIN,
+    )
 
 
 def seeds(*values, **config):
@@ -40,7 +47,10 @@ def test_one_seed_has_the_error_of_its_images():
 def test_what_was_not_run_and_what_died_says_so():
     dead = Runs([run(metrics={}, history={"failure": "diverged"})])
     assert str(Runs().mean()) == NOT_RUN and str(dead.mean()) == "died" and dead.mean().died == 1
-    assert report.lead(dead, seeds(0.9)).says() == "a run died" and str(report.lead(Runs(), seeds(0.9))) == NOT_RUN
+    assert (
+        report.lead(dead, seeds(0.9)).says() == "a run died"
+        and str(report.lead(Runs(), seeds(0.9))) == NOT_RUN
+    )
     assert Runs().scale() == NOT_RUN and Runs().best() == []
 
 
@@ -49,15 +59,22 @@ def test_a_mean_is_of_one_configuration():
         Runs([run(lr=1e-3), run(lr=1e-2)]).mean()
 
 
-@pytest.mark.parametrize("rule, name", [("mf", "test_ff_pred"), ("bp", "test_accuracy"), ("ff", "test_goodness"),
-                                        ("cw", "test_goodness")])
+@pytest.mark.parametrize(
+    "rule, name",
+    [("mf", "test_ff_pred"), ("bp", "test_accuracy"), ("ff", "test_goodness"), ("cw", "test_goodness")],
+)
 def test_each_rule_has_its_main_answer(rule, name):
     runs = Runs([run(rule=rule, metrics={name: 0.5, "test_layer_1": 0.25})])
     assert runs.values() == {0: 50} and runs.values("test_layer_1") == {0: 25} and runs.values("val") == {}
 
 
 def test_runs_are_chosen_and_grouped_by_their_configuration():
-    runs = Runs(run(seed, lr=lr, network=dict(local=local)) for lr in (2e-3, 1e-3) for local in (True, False) for seed in (0, 1))
+    runs = Runs(
+        run(seed, lr=lr, network=dict(local=local))
+        for lr in (2e-3, 1e-3)
+        for local in (True, False)
+        for seed in (0, 1)
+    )
     assert len(runs.where(lr=1e-3, network={"local": True})) == 2 and not runs.where(lr=5)
     assert {lr: len(group) for lr, group in runs.by("lr").items()} == {2e-3: 4, 1e-3: 4}
     assert list(runs.by("lr")) == [2e-3, 1e-3], "in the order met"
@@ -66,8 +83,10 @@ def test_runs_are_chosen_and_grouped_by_their_configuration():
 
 
 def test_the_best_is_chosen_on_validation_images():
-    good, lucky = (run(lr=lr, metrics={"val_ff_pred": val, "test_ff_pred": test}) for lr, val, test in
-                   ((1e-3, 0.9, 0.8), (1e-2, 0.8, 0.95)))
+    good, lucky = (
+        run(lr=lr, metrics={"val_ff_pred": val, "test_ff_pred": test})
+        for lr, val, test in ((1e-3, 0.9, 0.8), (1e-2, 0.8, 0.95))
+    )
     assert Runs([lucky, good]).best() == [good]
 
 
@@ -84,7 +103,9 @@ def test_differences_are_paired_where_seeds_pair():
     assert report.lead(both, both, "test_ff_pred", "test_bp_pred").points == pytest.approx(10)
 
 
-@pytest.mark.parametrize("points, says", [(0.3, "holds"), (-0.3, "reversed"), (0.1, "undecided"), (-0.2, "undecided")])
+@pytest.mark.parametrize(
+    "points, says", [(0.3, "holds"), (-0.3, "reversed"), (0.1, "undecided"), (-0.2, "undecided")]
+)
 def test_a_lead_says_no_more_than_its_noise_allows(points, says):
     assert Lead(points, 0.2).says() == says
     assert Lead(0.3, 0.2).says("MF ahead") == "MF ahead" and str(Lead(0.314, 0.2)) == "+0.31 ± 0.20"
@@ -101,10 +122,18 @@ def test_a_course_is_the_mean_over_seeds():
 def test_a_scale_leaves_out_what_differs():
     runs = Runs([run(lr=1e-3), run(lr=1e-2)])
     assert runs.scale() == "MNIST, 784-10, 50,000 images, 40 epochs, CPU, bf16, 1 seed"
-    cnn = run(dataset="cifar10", blocks=dict(widths=[4, 8], kernel=5), shift=2, flip=True, all_images=True,
-              network=dict(local=True))
-    assert Runs([cnn]).scale() == ("CIFAR-10, 4-8 filters 5×5, strictly local, 50,000 images ±2 px, mirrored, 40 epochs, "
-                                   "rate 0.001, CPU, bf16, 1 seed")
+    cnn = run(
+        dataset="cifar10",
+        blocks=dict(widths=[4, 8], kernel=5),
+        shift=2,
+        flip=True,
+        all_images=True,
+        network=dict(local=True),
+    )
+    assert Runs([cnn]).scale() == (
+        "CIFAR-10, 4-8 filters 5×5, strictly local, 50,000 images ±2 px, mirrored, 40 epochs, "
+        "rate 0.001, CPU, bf16, 1 seed"
+    )
 
 
 def test_trials_have_a_row_for_each_configuration_run_or_not(monkeypatch):

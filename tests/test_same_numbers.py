@@ -19,7 +19,10 @@ KEPT = Path(__file__).with_name("same_numbers.json")
 MLP = dict(dataset="digits", widths=[784, 24, 16])
 CNN = dict(dataset="digits", blocks=dict(channels=1, widths=[8, 8, 8], kernel=5))
 PAPER = dict(norm="layer", first_loss=1, first_judge=1)  # the FF-CNN paper's block 1 has no say
-FF, WAVES = dict(rule="ff", label="pixels", network={}), dict(rule="ff", label="fourier", labels=dict(set=1, strength=0.35))
+FF, WAVES = (
+    dict(rule="ff", label="pixels", network={}),
+    dict(rule="ff", label="fourier", labels=dict(set=1, strength=0.35)),
+)
 
 
 def ff(**network) -> dict:
@@ -31,24 +34,38 @@ def ff_cnn(**network) -> dict:
 
 
 CONFIGS = {
-    "ff": ff(), "ff, through": ff(local=False), "ff, hard negatives": ff(norm="layer", negatives="hard"),
+    "ff": ff(),
+    "ff, through": ff(local=False),
+    "ff, hard negatives": ff(norm="layer", negatives="hard"),
     "ff, three hard negatives": ff(norm="layer", negatives="hard", negatives_each=3, loss="symmetric"),
-    "ff, all negatives": ff(negatives="all", loss="symmetric", temperature=100.0), "ff, softplus, T": ff(temperature=10.0),
-    "ff, article": ff(goodness="mean", threshold=3.0, norm="length"), "ff, peer": ff(peer=0.03),
-    "ff, no norm": ff(norm="none"), "ff, hybrids": MLP | dict(rule="ff", label="hybrids", network={}),
-    "ff-cnn, local": ff_cnn(local=True), "ff-cnn, through": ff_cnn(local=False),
-    "ff-cnn, all judge": ff_cnn(first_judge=0), "ff-cnn, all learn": ff_cnn(first_loss=0),
+    "ff, all negatives": ff(negatives="all", loss="symmetric", temperature=100.0),
+    "ff, softplus, T": ff(temperature=10.0),
+    "ff, article": ff(goodness="mean", threshold=3.0, norm="length"),
+    "ff, peer": ff(peer=0.03),
+    "ff, no norm": ff(norm="none"),
+    "ff, hybrids": MLP | dict(rule="ff", label="hybrids", network={}),
+    "ff-cnn, local": ff_cnn(local=True),
+    "ff-cnn, through": ff_cnn(local=False),
+    "ff-cnn, all judge": ff_cnn(first_judge=0),
+    "ff-cnn, all learn": ff_cnn(first_loss=0),
     "ff-cnn, through, all": ff_cnn(local=False, first_loss=0, first_judge=0),
-    "ff-cnn, place": ff_cnn(goodness="place"), "ff-cnn, channel": ff_cnn(goodness="channel", loss="symmetric"),
-    "ff-cnn, place norm": ff_cnn(norm="place", negatives_each=2), "ff-cnn, mean": ff_cnn(goodness="mean", norm="rms"),
+    "ff-cnn, place": ff_cnn(goodness="place"),
+    "ff-cnn, channel": ff_cnn(goodness="channel", loss="symmetric"),
+    "ff-cnn, place norm": ff_cnn(norm="place", negatives_each=2),
+    "ff-cnn, mean": ff_cnn(goodness="mean", norm="rms"),
     "ff-cnn, set 2": CNN | WAVES | dict(labels=dict(set=2, strength=0.5), network=PAPER),
     "ff-cnn, morphology": CNN | WAVES | dict(label="morphology", labels=dict(strength=0.6), network=PAPER),
-    "mf": MLP | dict(rule="mf"), "mf-cnn": CNN | dict(rule="mf", network=dict(places=2)),
-    "bp": MLP | dict(rule="bp", network=dict(bias=False)), "bp-cnn": CNN | dict(rule="bp"),
-    "fa": MLP | dict(rule="fa"), "fa-cnn": CNN | dict(rule="fa"),
-    "dfa": MLP | dict(rule="dfa"), "dfa-cnn": CNN | dict(rule="dfa"),
+    "mf": MLP | dict(rule="mf"),
+    "mf-cnn": CNN | dict(rule="mf", network=dict(places=2)),
+    "bp": MLP | dict(rule="bp", network=dict(bias=False)),
+    "bp-cnn": CNN | dict(rule="bp"),
+    "fa": MLP | dict(rule="fa"),
+    "fa-cnn": CNN | dict(rule="fa"),
+    "dfa": MLP | dict(rule="dfa"),
+    "dfa-cnn": CNN | dict(rule="dfa"),
     "cw": MLP | dict(rule="cw", widths=[784, 30, 20], network=dict(classes=10)),
-    "cw-cnn": CNN | dict(rule="cw", blocks=dict(channels=1, widths=[10, 20], kernel=3), network=dict(temperature=0.5)),
+    "cw-cnn": CNN
+    | dict(rule="cw", blocks=dict(channels=1, widths=[10, 20], kernel=3), network=dict(temperature=0.5)),
 }
 
 
@@ -64,9 +81,19 @@ def run(name: str) -> dict:
     linear = fit(readout, digits.train[:200], **options).loss
     images = digits.validation[:20].floats()
     with torch.no_grad():
-        scores = {way: [s.sum().item(), s.std().item()] for way, ask in answers(learner).items() for s in [ask(images)]}
-    return dict(loss=history.loss, validation=history.validation, discrimination=history.discrimination, scores=scores,
-                linear=linear, keys=sorted(learner.state_dict()))
+        scores = {
+            way: [s.sum().item(), s.std().item()]
+            for way, ask in answers(learner).items()
+            for s in [ask(images)]
+        }
+    return dict(
+        loss=history.loss,
+        validation=history.validation,
+        discrimination=history.discrimination,
+        scores=scores,
+        linear=linear,
+        keys=sorted(learner.state_dict()),
+    )
 
 
 def flat(found) -> list:

@@ -34,12 +34,17 @@ def test_every_combination_has_its_frame_in_the_order_in_which_the_page_counts()
 def test_it_is_usable_without_a_kernel_or_a_network_and_named_for_those_who_do_not_see():
     html = sliders(lambda k: np.zeros((2, 2)), alt='a "quoted" < picture', k=[1, 2, 3]).data
     assert html.count('<input type="range"') == 1 and "<label" in html and "http" not in html
-    assert '"aria-valuetext", told.values' in html  # a screen reader says the value, not its number in the list
+    assert (
+        '"aria-valuetext", told.values' in html
+    )  # a screen reader says the value, not its number in the list
     assert 'alt="a &quot;quoted&quot; &lt; picture"' in html
 
 
 def test_two_on_a_page_do_not_meet():
-    names = {re.search(r'<div id="([^"]+)"', sliders(lambda k: np.zeros((2, 2)), alt="", k=[1]).data)[1] for _ in range(2)}
+    names = {
+        re.search(r'<div id="([^"]+)"', sliders(lambda k: np.zeros((2, 2)), alt="", k=[1]).data)[1]
+        for _ in range(2)
+    }
     assert len(names) == 2
 
 
@@ -52,9 +57,12 @@ def test_too_few_and_too_many_frames_are_refused(axes):
 @pytest.mark.parametrize("theirs", [[], ["ipywidgets.IntSlider()"], ["print(1)"]])
 def test_an_executed_notebook_keeps_it_when_it_is_exported(theirs, tmp_path):
     """By nbconvert, as JupyterLab's menu does it; also beside widgets, whose view it would prefer to HTML."""
-    code = 'import ipywidgets, numpy as np\nfrom fftools.show.sliders import sliders\n' + "\n".join(
-        [*(f"display({line})" if "ipy" in line else line for line in theirs),
-         'sliders(lambda k: np.zeros((2, 2)), alt="a picture", k=[1, 2])'])
+    code = "import ipywidgets, numpy as np\nfrom fftools.show.sliders import sliders\n" + "\n".join(
+        [
+            *(f"display({line})" if "ipy" in line else line for line in theirs),
+            'sliders(lambda k: np.zeros((2, 2)), alt="a picture", k=[1, 2])',
+        ]
+    )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     nbclient.NotebookClient(notebook, kernel_name="python3").execute()
     page, _ = nbconvert.HTMLExporter().from_notebook_node(notebook)

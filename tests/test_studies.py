@@ -24,8 +24,15 @@ from fftools.data import Dataset, Split
 from fftools.labels import Fourier, Hybrids
 from fftools.rules.backprop import Backprop
 
-TINY = {"dataset": "digits", "widths": [784, 20, 20], "epochs": 2, "batch_size": 50, "lr": 3e-3, "readout_epochs": 1,
-        "train_images": 500}
+TINY = {
+    "dataset": "digits",
+    "widths": [784, 20, 20],
+    "epochs": 2,
+    "batch_size": 50,
+    "lr": 3e-3,
+    "readout_epochs": 1,
+    "train_images": 500,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +44,9 @@ def digits_at_hand(digits, monkeypatch):
 def trained(monkeypatch):
     """Counts how often a learner is trained."""
     calls, fit = [], train.fit
-    monkeypatch.setattr(train, "fit", lambda *arguments, **options: calls.append(1) or fit(*arguments, **options))
+    monkeypatch.setattr(
+        train, "fit", lambda *arguments, **options: calls.append(1) or fit(*arguments, **options)
+    )
     return calls
 
 
@@ -55,7 +64,10 @@ def test_grids_have_one_configuration_per_run():
 
 def test_changes_go_into_the_depth_and_leave_the_base_alone():
     base = {"a": {"b": 1, "c": [1, 2]}, "d": 4}
-    assert change(base, {"a": {"c": [3]}}, {"e": {"f": 5}}, {"d": None}) == {"a": {"b": 1, "c": [3]}, "e": {"f": 5}}
+    assert change(base, {"a": {"c": [3]}}, {"e": {"f": 5}}, {"d": None}) == {
+        "a": {"b": 1, "c": [3]},
+        "e": {"f": 5},
+    }
     assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 4}
 
 
@@ -95,7 +107,10 @@ def test_the_articles_configuration_is_the_articles():
     learner = build({"label": "pixels"} | ARTICLE)
     assert ARTICLE["widths"] == [784, 512, 512] and ARTICLE["lr"] == 0.03 and ARTICLE["steps"] == 1000
     assert (ARTICLE["batch_images"], ARTICLE["batches"]) == (20_000, 3)
-    assert str(learner.goodness) == "MeanOfSquares(threshold=3.0, norm=unit_length, loss=Softplus(temperature=1.0), first=1)"
+    assert (
+        str(learner.goodness)
+        == "MeanOfSquares(threshold=3.0, norm=unit_length, loss=Softplus(temperature=1.0), first=1)"
+    )
 
 
 def test_build_makes_what_is_described():
@@ -134,8 +149,9 @@ def test_a_run_gives_a_record_and_is_not_made_twice(trained):
     found = run("tiny", config, 0, "quick", progress=False)
     assert len(trained) == 2  # the network and its linear read-out
     assert found == json.loads(records.path_of("tiny", config, 0).read_text())
-    assert {f"{split}_{kind}" for split in ("val", "test") for kind in ("goodness", "linear", "one_pass")} <= set(
-        found["metrics"])
+    assert {
+        f"{split}_{kind}" for split in ("val", "test") for kind in ("goodness", "linear", "one_pass")
+    } <= set(found["metrics"])
     assert all(0 <= value <= 1 for value in found["metrics"].values())
     assert len(found["history"]["loss"]) == 2 and found["provenance"]["dataset"] == "digits"
     assert run("tiny", config, 0, "quick", progress=False) == found and len(trained) == 2
@@ -157,7 +173,10 @@ def test_only_missing_runs_are_made(trained):
 def test_a_run_that_two_studies_have_in_common_is_made_once(trained):
     config = change(FF, TINY)
     first = run("one", config, 0, "quick", progress=False)
-    assert run("another", config, 0, "quick", progress=False) == first | {"study": "another"} and len(trained) == 2
+    assert (
+        run("another", config, 0, "quick", progress=False) == first | {"study": "another"}
+        and len(trained) == 2
+    )
     assert records.load("another") == [first | {"study": "another"}]
     run("another", config, 1, "quick", progress=False)
     assert len(trained) == 4, "another seed is another run"
@@ -178,14 +197,30 @@ def test_a_run_that_broke_off_is_taken_up_again(monkeypatch):
     assert resumed["metrics"] == plain["metrics"] and resumed["history"]["loss"] == plain["history"]["loss"]
 
 
-TINY_CNN = {"dataset": "digits", "blocks": {"channels": 1, "widths": [4, 4, 4], "kernel": 5}, "epochs": 2, "batch_size": 50,
-            "lr": 3e-3, "train_images": 500, "validate_every": 1, "readout_epochs": 1}
+TINY_CNN = {
+    "dataset": "digits",
+    "blocks": {"channels": 1, "widths": [4, 4, 4], "kernel": 5},
+    "epochs": 2,
+    "batch_size": 50,
+    "lr": 3e-3,
+    "train_images": 500,
+    "validate_every": 1,
+    "readout_epochs": 1,
+}
 
 
-@pytest.mark.parametrize("config", [
-    FF | TINY, FF | TINY | {"label": "hybrids"}, BP | TINY | {"readout_epochs": 0},
-    FF_CNN | TINY_CNN, change(FF_CNN, TINY_CNN, THROUGH), BP_CNN | TINY_CNN | {"readout_epochs": 0},
-], ids=["ff", "hybrids", "bp", "ff-cnn", "ff-cnn-through", "bp-cnn"])
+@pytest.mark.parametrize(
+    "config",
+    [
+        FF | TINY,
+        FF | TINY | {"label": "hybrids"},
+        BP | TINY | {"readout_epochs": 0},
+        FF_CNN | TINY_CNN,
+        change(FF_CNN, TINY_CNN, THROUGH),
+        BP_CNN | TINY_CNN | {"readout_epochs": 0},
+    ],
+    ids=["ff", "hybrids", "bp", "ff-cnn", "ff-cnn-through", "bp-cnn"],
+)
 def test_no_test_label_reaches_training_or_validation(config, digits, monkeypatch):
     plain = run("plain", config, 0, "quick", progress=False)
     permuted = digits.test.labels[torch.randperm(300, generator=torch.Generator().manual_seed(0))]
@@ -193,7 +228,9 @@ def test_no_test_label_reaches_training_or_validation(config, digits, monkeypatc
     monkeypatch.setattr(data, "load", lambda *_, **__: other)
     records.path_of("plain", config, 0).unlink()
     found = run("permuted", config, 0, "quick", progress=False)
-    assert all(found["history"][kind] == plain["history"][kind] for kind in ("loss", "validation", "discrimination"))
+    assert all(
+        found["history"][kind] == plain["history"][kind] for kind in ("loss", "validation", "discrimination")
+    )
     for name, matrix in plain["history"]["confusion"].items():
         assert (found["history"]["confusion"][name] == matrix) == name.startswith("val"), name
 
@@ -203,10 +240,15 @@ def test_a_cnns_record_holds_what_figure_3_needs():
     found = run("cnn", FF_CNN | TINY_CNN, 0, "quick", progress=False)
     history = found["history"]
     assert [epoch for epoch, _ in history["validation"]] == [1, 2]
-    assert all(len(blocks) == 3 and all(loss > 0 and 0 <= right <= 1 for loss, right in blocks)
-               for _, *blocks in history["discrimination"])
-    assert set(history["confusion"]) == set(found["metrics"]) == {
-        f"{split}_{name}" for split in ("val", "test") for name in ("goodness", "linear")}
+    assert all(
+        len(blocks) == 3 and all(loss > 0 and 0 <= right <= 1 for loss, right in blocks)
+        for _, *blocks in history["discrimination"]
+    )
+    assert (
+        set(history["confusion"])
+        == set(found["metrics"])
+        == {f"{split}_{name}" for split in ("val", "test") for name in ("goodness", "linear")}
+    )
     for name, matrix in history["confusion"].items():
         total = sum(map(sum, matrix))
         assert sum(matrix[i][i] for i in range(10)) / total == pytest.approx(found["metrics"][name])
@@ -214,7 +256,9 @@ def test_a_cnns_record_holds_what_figure_3_needs():
 
 def test_all_images_are_those_for_training_and_those_for_validation(monkeypatch):
     sizes, fit = [], train.fit
-    monkeypatch.setattr(train, "fit", lambda learner, train, **rest: sizes.append(len(train)) or fit(learner, train, **rest))
+    monkeypatch.setattr(
+        train, "fit", lambda learner, train, **rest: sizes.append(len(train)) or fit(learner, train, **rest)
+    )
     config = BP | TINY | dict(all_images=True, splits=["test"], readout_epochs=0)
     metrics = run("final", config, 0, "quick", progress=False)["metrics"]
     assert sizes == [1_497] and set(metrics) == {"test_accuracy"}
@@ -229,11 +273,26 @@ def test_the_label_strength_moves_over_the_epochs(monkeypatch):
         return embed(scheme, images, labels)
 
     monkeypatch.setattr(Fourier, "embed", watched)
-    config = change(IDEA, dict(labels=dict(strength=0.2), strengths=[0.5, 0.2], dataset="digits", train_images=100,
-                               validation_images=50, blocks=dict(widths=[2] * 2), epochs=4, validate_every=4))
+    config = change(
+        IDEA,
+        dict(
+            labels=dict(strength=0.2),
+            strengths=[0.5, 0.2],
+            dataset="digits",
+            train_images=100,
+            validation_images=50,
+            blocks=dict(widths=[2] * 2),
+            epochs=4,
+            validate_every=4,
+        ),
+    )
     run("tiny", config, 0, "quick", progress=False)
-    assert [k for k, _ in groupby(seen)] == [0.2, 0.5, 0.4, 0.3, 0.2], "before training lazy layers see two images"
-    assert {k: seen.count(k) for k in (0.5, 0.4, 0.3)} == {0.5: 4, 0.4: 4, 0.3: 4}, "two steps an epoch, two kinds of data"
+    assert [k for k, _ in groupby(seen)] == [0.2, 0.5, 0.4, 0.3, 0.2], (
+        "before training lazy layers see two images"
+    )
+    assert {k: seen.count(k) for k in (0.5, 0.4, 0.3)} == {0.5: 4, 0.4: 4, 0.3: 4}, (
+        "two steps an epoch, two kinds of data"
+    )
     for study in STUDIES.values():
         assert all(c["strengths"][-1] == c["labels"]["strength"] for c in study.configs if "strengths" in c)
 
@@ -250,15 +309,33 @@ def test_the_papers_networks_are_the_papers():
 
 
 def test_the_article_runs_small():
-    found = run("article", {**ARTICLE, "dataset": "digits", "widths": [784, 80, 80], "steps": 300, "batch_images": 400,
-                            "batches": 2}, 0, "quick", progress=False)
+    found = run(
+        "article",
+        {
+            **ARTICLE,
+            "dataset": "digits",
+            "widths": [784, 80, 80],
+            "steps": 300,
+            "batch_images": 400,
+            "batches": 2,
+        },
+        0,
+        "quick",
+        progress=False,
+    )
     assert set(found["metrics"]) >= {"last_batch_error", "test_error"}
     assert found["metrics"]["test_error"] < 0.4
     assert len(found["history"]["loss"]) == 2 and len(found["history"]["loss"][0]) == 2
 
 
 def test_the_articles_run_goes_on_after_the_last_whole_batch(monkeypatch, tmp_path):
-    config = ARTICLE | {"dataset": "digits", "widths": [784, 20, 20], "steps": 5, "batch_images": 300, "batches": 3}
+    config = ARTICLE | {
+        "dataset": "digits",
+        "widths": [784, 20, 20],
+        "steps": 5,
+        "batch_images": 300,
+        "batches": 3,
+    }
     train_layers, calls = train.train_layers, []
 
     def killed_in_batch_3(*arguments, **options):
@@ -313,7 +390,9 @@ def test_a_budget_stops_in_the_middle_of_a_run_which_then_goes_on(tiny_study, mo
         patch.setattr(module.time, "time", clock)
         assert run_study("tiny", "full", budget=500) == {"done": 0, "unfinished": 3, "busy": 0}
     assert not records.load("tiny")
-    assert torch.load(train.beside(records.path_of("tiny", tiny_study[0], 0), ".pt"), weights_only=True)["history"]["loss"]
+    assert torch.load(train.beside(records.path_of("tiny", tiny_study[0], 0), ".pt"), weights_only=True)[
+        "history"
+    ]["loss"]
     assert run_study("tiny", "full")["done"] == 3
     for config in tiny_study:
         found = json.loads(records.path_of("tiny", config, 0).read_text())
@@ -365,8 +444,12 @@ print(*made)
 
 
 def test_ten_processes_make_each_run_once():
-    crowd = [subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-             for _ in range(10)]
+    crowd = [
+        subprocess.Popen(
+            [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(10)
+    ]
     said = [process.communicate() for process in crowd]
     assert all(process.returncode == 0 for process in crowd), said
     made = [name for out, _ in said for name in out.split()]
@@ -379,7 +462,9 @@ def kept(study):
     found = {path.name: json.loads(path.read_text()) for path in (records.folder() / study).glob("*.json")}
     for record in found.values():
         record["history"].pop("seconds")
-        record["provenance"] = {key: record["provenance"][key] for key in ("torch", "device", "precision", "dataset")}
+        record["provenance"] = {
+            key: record["provenance"][key] for key in ("torch", "device", "precision", "dataset")
+        }
     return found
 
 
@@ -411,10 +496,16 @@ def test_the_rates_are_the_best_of_those_tried_on_validation_images(kind, datase
     budgets = set()
     for rule, chosen in RATES[kind, dataset].items():
         mine = [r for r in tried if r["config"]["rule"] == rule and r["seed"] == 0]
-        best = max(mine, key=lambda r: (r["metrics"].get(judge.get(rule, "val_accuracy"), 0), -r["config"]["lr"]))
+        best = max(
+            mine, key=lambda r: (r["metrics"].get(judge.get(rule, "val_accuracy"), 0), -r["config"]["lr"])
+        )
         assert best["config"]["lr"] == chosen, rule
         assert not any(name.startswith("test") for r in mine for name in r["metrics"])
-        budgets.add(tuple(sorted((r["config"]["lr"], r["config"]["epochs"], r["config"]["train_images"]) for r in mine)))
+        budgets.add(
+            tuple(
+                sorted((r["config"]["lr"], r["config"]["epochs"], r["config"]["train_images"]) for r in mine)
+            )
+        )
     assert len(budgets) == 1 and len(budgets.pop()) >= 3
 
 
@@ -422,14 +513,23 @@ def test_the_rates_are_the_best_of_those_tried_on_validation_images(kind, datase
 def test_long_rates_are_the_best_of_those_tried_at_length(kind, dataset, epochs, monkeypatch):
     """On all training images, and for many more steps than the trials that `RATES` rests on."""
     monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(Path(__file__).parents[1] / "results"))
-    tried = [r for r in records.load(f"mono-{kind}-long-rates", "full") if (r["config"]["dataset"], r["seed"]) == (dataset, 0)]
+    tried = [
+        r
+        for r in records.load(f"mono-{kind}-long-rates", "full")
+        if (r["config"]["dataset"], r["seed"]) == (dataset, 0)
+    ]
     assert all("train_images" not in r["config"] and 3 * r["config"]["epochs"] >= epochs for r in tried)
     options = dict(standardise=True) if kind.endswith("standardised") else {}
     for rule, chosen in LONG_RATES[kind, dataset, epochs].items():
-        mine = {r["config"]["lr"]: r["metrics"].get("val_ff_pred", r["metrics"].get("val_accuracy", 0))
-                for r in tried if r["config"]["rule"] == rule}
+        mine = {
+            r["config"]["lr"]: r["metrics"].get("val_ff_pred", r["metrics"].get("val_accuracy", 0))
+            for r in tried
+            if r["config"]["rule"] == rule
+        }
         assert max(mine, key=mine.get) == chosen, rule
-        long, short = (race(kind[:3], rule, dataset, epochs=count, **options) for count in (epochs, epochs - 1))
+        long, short = (
+            race(kind[:3], rule, dataset, epochs=count, **options) for count in (epochs, epochs - 1)
+        )
         assert (long["lr"], short["lr"]) == (chosen, RATES[kind, dataset][rule])
     rates = [{r["config"]["lr"] for r in tried if r["config"]["rule"] == rule} for rule in ("mf", "bp")]
     assert rates[0] == rates[1] and len(rates[0]) >= 3, "as many trials for each rule"

@@ -2,7 +2,8 @@
 
     {api} fftools.rules     the public classes and functions of a module, or of all modules of a package
 
-Docstrings here are plain text for `help`; this makes reStructuredText of them: `code` in single backticks, and lists of
+Docstrings here are plain text for `help`; this makes reStructuredText of them: `code` in single backticks,
+and lists of
 aligned names and explanations.
 """
 
@@ -47,9 +48,19 @@ def modules(name: str) -> list[str]:
 def members(name: str) -> list[tuple[str, str]]:
     """The public classes and functions with a docstring that a module defines, as they come in it."""
     module = importlib.import_module(name)
-    own = {key: value for key, value in vars(module).items() if getattr(value, "__module__", None) == name
-           and not key.startswith("_") and inspect.getdoc(value) and getattr(value, "__name__", "") == key}
-    kinds = {key: "class" if inspect.isclass(value) else "function" for key, value in own.items() if callable(value)}
+    own = {
+        key: value
+        for key, value in vars(module).items()
+        if getattr(value, "__module__", None) == name
+        and not key.startswith("_")
+        and inspect.getdoc(value)
+        and getattr(value, "__name__", "") == key
+    }
+    kinds = {
+        key: "class" if inspect.isclass(value) else "function"
+        for key, value in own.items()
+        if callable(value)
+    }
     return [(kind, key) for key, kind in kinds.items()]
 
 
@@ -79,8 +90,12 @@ def rest(lines: list[str]) -> list[str]:
 def marked(text: str) -> str:
     """Code in double backticks; of what is outside code, no sign has a meaning."""
     parts = re.split(r"(`[^`]+`)", text)
-    return "".join(f"``{part[1:-1]}``" if part[:1] == "`" and part[-1:] == "`" and len(part) > 2
-                   else MARK.sub(r"\\\1", part).replace("`", "\\`") for part in parts)
+    return "".join(
+        f"``{part[1:-1]}``"
+        if part[:1] == "`" and part[-1:] == "`" and len(part) > 2
+        else MARK.sub(r"\\\1", part).replace("`", "\\`")
+        for part in parts
+    )
 
 
 def setup(app):

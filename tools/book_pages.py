@@ -57,8 +57,10 @@ class Chapter:
 def parts() -> list[list[str]]:
     """Names of the chapters in each part of the table of contents."""
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
-    named = ([Path(entry["file"]).name for entry in part["chapters"] if re.match(r"notebooks/\d", entry["file"])]
-             for part in contents["parts"])
+    named = (
+        [Path(entry["file"]).name for entry in part["chapters"] if re.match(r"notebooks/\d", entry["file"])]
+        for part in contents["parts"]
+    )
     return [names for names in named if names]
 
 
@@ -79,9 +81,18 @@ def chapters_table(body: str) -> str:
     missing = [chapter.name for chapter in found if chapter.name not in does]
     if missing:
         raise ValueError(f"the table of chapters has no line for {', '.join(missing)}")
-    return table("Chapter | What you do there | Builds on | Minutes", (
-        [f"{chapter.number}. {chapter.link()}", does[chapter.name],
-         ", ".join(numbered[need].link(str(need)) for need in chapter.needs) or "–", chapter.minutes()] for chapter in found))
+    return table(
+        "Chapter | What you do there | Builds on | Minutes",
+        (
+            [
+                f"{chapter.number}. {chapter.link()}",
+                does[chapter.name],
+                ", ".join(numbered[need].link(str(need)) for need in chapter.needs) or "–",
+                chapter.minutes(),
+            ]
+            for chapter in found
+        ),
+    )
 
 
 def status_table(_: str) -> str:
@@ -90,8 +101,17 @@ def status_table(_: str) -> str:
         run, reason = chapter.run, tool.stale(chapter.path)
         versions = f"torch {run['torch']}, Python {run['python']}" if run else ""
         when = run.get("finished", "")[:16].replace("T", " ")
-        rows.append([f"{chapter.number}. {chapter.link()}", when, run.get("device", ""), versions, chapter.minutes(),
-                     run.get("profile", ""), f"**{reason.split(':')[0].removeprefix('is ')}**" if reason else "fresh"])
+        rows.append(
+            [
+                f"{chapter.number}. {chapter.link()}",
+                when,
+                run.get("device", ""),
+                versions,
+                chapter.minutes(),
+                run.get("profile", ""),
+                f"**{reason.split(':')[0].removeprefix('is ')}**" if reason else "fresh",
+            ]
+        )
     return table("Chapter | Run at (UTC) | Device | Versions | Minutes | Profile | State", rows)
 
 
@@ -105,12 +125,25 @@ def hardware_table(_: str) -> str:
     """What was measured on each class of machine, or that nothing was."""
     # A run that two studies have in common was made once.
     rows, made_once = [], {path.name: record for path, record in records().items()}.values()
-    for name, pattern in {"CPU": "cpu", "T4-class GPU (Colab)": r"\bT4\b", "H200-class GPU": r"\bH[12]00\b"}.items():
+    for name, pattern in {
+        "CPU": "cpu",
+        "T4-class GPU (Colab)": r"\bT4\b",
+        "H200-class GPU": r"\bH[12]00\b",
+    }.items():
         runs = [record for record in made_once if re.search(pattern, record["provenance"]["device"])]
         hours = sum(record["provenance"]["seconds"] for record in runs) / 3600
-        live = [chapter.run["seconds"] for chapter in chapters() if re.search(pattern, chapter.run.get("device", ""))]
-        rows.append([name, f"{len(live)} in {sum(live) / 60:.0f} minutes" if live else "not measured",
-                     f"{len(runs)} runs in {hours:.1f} hours" if runs else "not measured"])
+        live = [
+            chapter.run["seconds"]
+            for chapter in chapters()
+            if re.search(pattern, chapter.run.get("device", ""))
+        ]
+        rows.append(
+            [
+                name,
+                f"{len(live)} in {sum(live) / 60:.0f} minutes" if live else "not measured",
+                f"{len(runs)} runs in {hours:.1f} hours" if runs else "not measured",
+            ]
+        )
     return table("Hardware | Chapters, `quick` | Studies", rows)
 
 
@@ -119,8 +152,17 @@ def costs_table(_: str) -> str:
     for record in records().values():
         made = record["provenance"]
         spent[record["study"], record["profile"], made["device"]].append(made["seconds"] / 60)
-    rows = ([f"`{study}`", profile, device, str(len(minutes)), f"{statistics.median(minutes):.1f}", f"{sum(minutes) / 60:.1f}"]
-            for (study, profile, device), minutes in sorted(spent.items()))
+    rows = (
+        [
+            f"`{study}`",
+            profile,
+            device,
+            str(len(minutes)),
+            f"{statistics.median(minutes):.1f}",
+            f"{sum(minutes) / 60:.1f}",
+        ]
+        for (study, profile, device), minutes in sorted(spent.items())
+    )
     return table("Study | Profile | Device | Runs | Minutes a run (median) | Hours in all", rows)
 
 
@@ -128,8 +170,19 @@ def verdicts(body: str) -> str:
     """How many claims came out how; controls are no claims."""
     counts = Counter(json.loads((ROOT / "results" / "verdicts.json").read_text("utf8")).values())
     counts.pop("control", None)
-    order = ("reproduced", "exceeded", "fell short", "supported", "contradicted", "undecided", "open", "shown in a chapter")
-    return body.format(all=sum(counts.values()), counts=", ".join(f"**{counts[verdict]}** {verdict}" for verdict in order))
+    order = (
+        "reproduced",
+        "exceeded",
+        "fell short",
+        "supported",
+        "contradicted",
+        "undecided",
+        "open",
+        "shown in a chapter",
+    )
+    return body.format(
+        all=sum(counts.values()), counts=", ".join(f"**{counts[verdict]}** {verdict}" for verdict in order)
+    )
 
 
 def best(asked: str) -> str:
@@ -148,8 +201,12 @@ def best(asked: str) -> str:
     judge = metric.replace("test_", "val_", 1)
     judged = all(judge in metrics for group in groups.values() for metrics in group)
     if not groups or (len(groups) > 1 and not judged):
-        raise ValueError(f"{{best}}`{asked}`: {len(groups)} configurations fit, and validation images choose none")
-    chosen = max(groups.values(), key=lambda group: statistics.fmean(metrics.get(judge, 0) for metrics in group))
+        raise ValueError(
+            f"{{best}}`{asked}`: {len(groups)} configurations fit, and validation images choose none"
+        )
+    chosen = max(
+        groups.values(), key=lambda group: statistics.fmean(metrics.get(judge, 0) for metrics in group)
+    )
     values = [100 * metrics[metric] for metrics in chosen]
     spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
     return f"{statistics.fmean(values):.2f}{spread}"
@@ -173,18 +230,26 @@ def chapter_map(_: str) -> str:
         for need in chapter.needs:
             bend = left - min(left, 16 + (y - middle[need]) / 4)  # the longer the way, the wider the arc
             start = middle[need]
-            arcs.append(f'<path d="M{left} {start:g} C{bend:g} {start:g} {bend:g} {y:g} {left - 5} {y:g}" '
-                        'marker-end="url(#tip)"/>')
-        words = "".join(f'<tspan x="{x}" dy="{16 * (n > 0)}">{escape(line)}</tspan>' for n, line in enumerate(lines))
-        boxes.append(f'<a href="../notebooks/{chapter.name}.html">'
-                     f'<rect x="{left}" y="{top}" width="{340 - left}" height="{high}" rx="6"/>'
-                     f'<text class="number" x="{x - 8}" y="{top + 18}">{chapter.number}</text>'
-                     f'<text x="{x}" y="{top + 18}">{words}</text></a>')
+            arcs.append(
+                f'<path d="M{left} {start:g} C{bend:g} {start:g} {bend:g} {y:g} {left - 5} {y:g}" '
+                'marker-end="url(#tip)"/>'
+            )
+        words = "".join(
+            f'<tspan x="{x}" dy="{16 * (n > 0)}">{escape(line)}</tspan>' for n, line in enumerate(lines)
+        )
+        boxes.append(
+            f'<a href="../notebooks/{chapter.name}.html">'
+            f'<rect x="{left}" y="{top}" width="{340 - left}" height="{high}" rx="6"/>'
+            f'<text class="number" x="{x - 8}" y="{top + 18}">{chapter.number}</text>'
+            f'<text x="{x}" y="{top + 18}">{words}</text></a>'
+        )
         top += high + 7
-    return (f'<div class="chapter-map"><svg viewBox="0 0 342 {top}" role="group" '
-            'aria-label="Which chapter builds on which; the table says the same">'
-            '<defs><marker id="tip" viewBox="0 0 6 6" refX="5" refY="3" markerWidth="6" markerHeight="6" orient="auto">'
-            f'<path d="M0 0 L6 3 L0 6 z"/></marker></defs>{"".join(arcs + boxes)}</svg></div>')
+    return (
+        f'<div class="chapter-map"><svg viewBox="0 0 342 {top}" role="group" '
+        'aria-label="Which chapter builds on which; the table says the same">'
+        '<defs><marker id="tip" viewBox="0 0 6 6" refX="5" refY="3" markerWidth="6" markerHeight="6" orient="auto">'
+        f'<path d="M0 0 L6 3 L0 6 z"/></marker></defs>{"".join(arcs + boxes)}</svg></div>'
+    )
 
 
 class Made(SphinxDirective):
@@ -226,8 +291,14 @@ def mend_roles(app, pagename, templatename, context, doctree) -> None:
 
 
 def setup(app):
-    makers = {"chapters": chapters_table, "map": chapter_map, "status": status_table, "hardware": hardware_table,
-              "costs": costs_table, "verdicts": verdicts}
+    makers = {
+        "chapters": chapters_table,
+        "map": chapter_map,
+        "status": status_table,
+        "hardware": hardware_table,
+        "costs": costs_table,
+        "verdicts": verdicts,
+    }
     for name, make in makers.items():
         app.add_directive(name, type(f"{name.title()}Made", (Made,), {"make": staticmethod(make)}))
     app.add_role("best", best_role)

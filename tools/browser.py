@@ -1,7 +1,7 @@
 """The browser of this machine: the tests of the pages look through it, and `make pdf` prints with it.
 
-    python tools/browser.py pdf      _build/singlehtml → _build/pdf/book.pdf
-    python tools/browser.py find     which browser it is
+python tools/browser.py pdf      _build/singlehtml → _build/pdf/book.pdf
+python tools/browser.py find     which browser it is
 """
 
 import os
@@ -13,12 +13,30 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge",
-         "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--allow-file-access-from-files"]
-HOW = ("The pages are looked at through Chromium, and there is none here. Get one (Debian, Ubuntu: apt-get install chromium; "
-       "macOS: brew install --cask chromium), or name a Chrome or Chromium: FFTOOLS_BROWSER=/path/to/chrome make test")
+NAMES = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "msedge",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--allow-file-access-from-files",
+]
+HOW = (
+    "The pages are looked at through Chromium, and there is none here. Get one (Debian, Ubuntu: apt-get install chromium; "
+    "macOS: brew install --cask chromium), or name a Chrome or Chromium: FFTOOLS_BROWSER=/path/to/chrome make test"
+)
 
 
 class NoBrowser(RuntimeError):
@@ -55,8 +73,15 @@ def pdf(built: Path, target: Path) -> None:
         page.goto(page_file.as_uri(), wait_until="load")
         page.evaluate("() => MathJax.startup.promise.then(() => null)")
         page.evaluate("() => document.querySelectorAll('details').forEach(folded => folded.open = true)")
-        page.pdf(path=target, format="A4", scale=0.8, print_background=True, outline=True, tagged=True,
-                 margin={side: "15mm" for side in ("top", "bottom", "left", "right")})
+        page.pdf(
+            path=target,
+            format="A4",
+            scale=0.8,
+            print_background=True,
+            outline=True,
+            tagged=True,
+            margin={side: "15mm" for side in ("top", "bottom", "left", "right")},
+        )
     print(f"The book on paper: {target} ({target.stat().st_size / 2**20:.1f} MB)")
 
 

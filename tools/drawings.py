@@ -37,8 +37,10 @@ def arrow(kind: str, *points: tuple[float, float]) -> str:
     (a, b), (x, y) = points[-2:]
     u, v = (x - a) / hypot(x - a, y - b), (y - b) / hypot(x - a, y - b)
     wings = [(x - 8 * u - side * v, y - 8 * v + side * u) for side in (4.5, -4.5)]
-    line, head = (" ".join(f"{p:g},{q:g}" for p, q in places)
-                  for places in ([*points[:-1], (x - 6 * u, y - 6 * v)], [(x, y), *wings]))
+    line, head = (
+        " ".join(f"{p:g},{q:g}" for p, q in places)
+        for places in ([*points[:-1], (x - 6 * u, y - 6 * v)], [(x, y), *wings])
+    )
     return f'<polyline class="{kind} line" points="{line}"/><polygon class="{kind} head" points="{head}"/>'
 
 
@@ -46,8 +48,11 @@ def layers(passes: tuple[tuple[str, float], ...] = (("pass", 0),), shares: bool 
     """Three layers, each with a badge for its update, and the passes into them: kind, shift."""
     parts, y = [], TOP + HIGH / 2
     for layer, x in enumerate(LEFT):
-        parts += [box(x, TOP, WIDE, HIGH), box(x + 32, BELOW + 4, 40, 20, f"ΔW{SUB[layer]}", "update mark"),
-                  text(MIDDLE[layer], TOP + (18 if shares else 31), f"layer {layer + 1}")]
+        parts += [
+            box(x, TOP, WIDE, HIGH),
+            box(x + 32, BELOW + 4, 40, 20, f"ΔW{SUB[layer]}", "update mark"),
+            text(MIDDLE[layer], TOP + (18 if shares else 31), f"layer {layer + 1}"),
+        ]
         parts += [box(x + 4 + 15 * n, TOP + 26, 15, 20, of, "loss") for n, of in enumerate("01…9" * shares)]
         parts += [arrow(kind, (x - (26 if layer else 28), y + by), (x - 1, y + by)) for kind, by in passes]
     return parts
@@ -58,20 +63,33 @@ def two_passes() -> list[str]:
     y = TOP + HIGH / 2
     parts = layers((("pass", -13), ("wrong", 13)))
     parts += [box(4, y - 24, 44, 22, "x, “7”"), box(4, y + 2, 44, 22, "x, “3”")]
-    parts += [text(4, at, words, kind, "start") for at, words, kind in (
-        (TOP - 10, "right label", "pass"), (BELOW + 16, "wrong", "wrong"), (BELOW + 32, "label", "wrong"))]
+    parts += [
+        text(4, at, words, kind, "start")
+        for at, words, kind in (
+            (TOP - 10, "right label", "pass"),
+            (BELOW + 16, "wrong", "wrong"),
+            (BELOW + 32, "label", "wrong"),
+        )
+    ]
     for x in MIDDLE:
         for kind, by, words in (("pass", -28, "G ↑"), ("wrong", -14, "G ↓")):
-            parts += [arrow(kind, (x + by, BELOW), (x + by, LOSS)),
-                      text(x + 2 * by + 40, LOSS + 47, words, kind)]
+            parts += [
+                arrow(kind, (x + by, BELOW), (x + by, LOSS)),
+                text(x + 2 * by + 40, LOSS + 47, words, kind),
+            ]
     return parts
 
 
 def losses(numbers: tuple[int, ...], name: str) -> list[str]:
     """A loss under each of these layers; the error goes up from it."""
-    return [part for layer in numbers
-            for part in (box(LEFT[layer], LOSS, WIDE, 30, name.format(layer + 1), "loss"),
-                         arrow("error", (MIDDLE[layer] + 18, LOSS), (MIDDLE[layer] + 18, BELOW + 25)))]
+    return [
+        part
+        for layer in numbers
+        for part in (
+            box(LEFT[layer], LOSS, WIDE, 30, name.format(layer + 1), "loss"),
+            arrow("error", (MIDDLE[layer] + 18, LOSS), (MIDDLE[layer] + 18, BELOW + 25)),
+        )
+    ]
 
 
 def judged(numbers: tuple[int, ...]) -> list[str]:
@@ -79,8 +97,10 @@ def judged(numbers: tuple[int, ...]) -> list[str]:
     bus, first = LOSS + 56, MIDDLE[numbers[0]]
     parts = [text(first - 14, bus + 4, "label y", anchor="end")]
     for x in (MIDDLE[layer] for layer in numbers):
-        parts += [arrow("pass", (x - 14, BELOW), (x - 14, LOSS)),
-                  arrow("pass", (first - 10, bus), (x, bus), (x, LOSS + 31))]
+        parts += [
+            arrow("pass", (x - 14, BELOW), (x - 14, LOSS)),
+            arrow("pass", (first - 10, bus), (x, bus), (x, LOSS + 31)),
+        ]
     return parts
 
 
@@ -89,8 +109,10 @@ def fed_back(matrix: str) -> list[str]:
     parts = []
     for layer in (2, 1):
         start, end, deep = MIDDLE[layer] - 27, MIDDLE[layer - 1] + 18, BELOW + 46
-        parts += [arrow("error", (start, BELOW), (start, deep), (end, deep), (end, BELOW + 25)),
-                  text((start + end) / 2, deep + 17, matrix.format(SUB[layer]), "error")]
+        parts += [
+            arrow("error", (start, BELOW), (start, deep), (end, deep), (end, BELOW + 25)),
+            text((start + end) / 2, deep + 17, matrix.format(SUB[layer]), "error"),
+        ]
     return parts
 
 
@@ -99,16 +121,20 @@ def fed_straight() -> list[str]:
     parts = []
     for layer, y in ((1, LOSS + 8), (0, LOSS + 22)):
         x = MIDDLE[layer] + 18
-        parts += [arrow("error", (LEFT[2], y), (x, y), (x, BELOW + 25)),
-                  text(x - 6, LOSS - 8, f"B{SUB[layer]}", "error", "end")]
+        parts += [
+            arrow("error", (LEFT[2], y), (x, y), (x, BELOW + 25)),
+            text(x - 6, LOSS - 8, f"B{SUB[layer]}", "error", "end"),
+        ]
     return parts
 
 
 def legend(*more: tuple[str, str]) -> list[str]:
     parts = []
     for x, (kind, words) in zip((6, 97, 168, 246), (*ENTRIES, *more)):
-        drawn = {"update": box(x, KEY - 11, 24, 14, "", "update mark"),
-                 "wall": f'<path class="wall" d="M{x + 20} {KEY - 14} V{KEY + 6}"/>'}.get(kind)
+        drawn = {
+            "update": box(x, KEY - 11, 24, 14, "", "update mark"),
+            "wall": f'<path class="wall" d="M{x + 20} {KEY - 14} V{KEY + 6}"/>',
+        }.get(kind)
         drawn = drawn or arrow(kind, (x, KEY - 4), (x + 24, KEY - 4))
         parts += [drawn, text(x + 29, KEY, words, "", "start")]
     return parts
@@ -141,8 +167,11 @@ def timeline() -> list[str]:
     """Year, dot and name, from top to bottom."""
     parts = ['<path class="wall" d="M66 20 V358"/>']
     for y, (year, name, kind) in zip(range(20, 400, 26), WORDS["timeline"]["rows"]):
-        parts += [text(50, y + 4.5, year, "", "end"), f'<circle class="{kind} head" cx="66" cy="{y}" r="6"/>',
-                  text(82, y + 4.5, name, f"{kind} strong", "start")]
+        parts += [
+            text(50, y + 4.5, year, "", "end"),
+            f'<circle class="{kind} head" cx="66" cy="{y}" r="6"/>',
+            text(82, y + 4.5, name, f"{kind} strong", "start"),
+        ]
     return parts
 
 
@@ -159,19 +188,25 @@ DRAWINGS = {
     "forward_forward": two_passes() + losses(ALL, "loss {}") + WALLS,
     "mono_forward": layers() + JUDGED + MATRICES,
     "channel_wise": layers(shares=True) + JUDGED,
-    "reach": reach(), "timeline": timeline(),
+    "reach": reach(),
+    "timeline": timeline(),
 }
 
 
 def svg(name: str) -> str:
     """One drawing, as the text of its file."""
     shape = f'width="340" height="{(high := {"reach": 386, "timeline": 378}.get(name, 268))}"'
-    return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="drawing" viewBox="0 0 340 {high}" {shape} role="img" '
-        f'aria-label="{escape(WORDS["alt"][name])}">',
-        f'<style>\n{(HERE / "drawings.css").read_text("utf8")}</style>',
-        f'<rect class="ground" {shape} rx="6"/>',
-        text(6, 20, WORDS["title"].get(name, ""), "strong", "start"), *DRAWINGS[name], "</svg>\n"])
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="drawing" viewBox="0 0 340 {high}" {shape} role="img" '
+            f'aria-label="{escape(WORDS["alt"][name])}">',
+            f"<style>\n{(HERE / 'drawings.css').read_text('utf8')}</style>",
+            f'<rect class="ground" {shape} rx="6"/>',
+            text(6, 20, WORDS["title"].get(name, ""), "strong", "start"),
+            *DRAWINGS[name],
+            "</svg>\n",
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Sphinx extension: what the page "Draw a digit" runs on. Trained networks from the shelf and test images, as scripts.
+"""Sphinx extension: what "Draw a digit" runs on: trained networks and test images, as scripts.
 
 _static/live/networks/NAME.js   weights in half precision, and the network's configuration
 _static/live/shelf.js           which networks there are, and 40 test images of MNIST
@@ -29,7 +29,7 @@ CHOICE = {
 
 
 def read(name: str) -> tuple[dict, dict[str, np.ndarray]]:
-    """A network's card and tensors. Raises ValueError, with the file's name, when its length is not the header's."""
+    """A network's card and tensors. Raises ValueError, naming it, when its length is not the header's."""
     card = json.loads((SHELF / f"{name}.json").read_text("utf8"))
     content = (SHELF / f"{name}.safetensors").read_bytes()
     (size,) = struct.unpack("<Q", content[:8])
@@ -47,7 +47,7 @@ def read(name: str) -> tuple[dict, dict[str, np.ndarray]]:
 
 
 def script(name: str) -> str:
-    """A network from the shelf as a script for `loadNetwork`; the one-pass softmax, which the page does not ask, stays."""
+    """A network as a script for the page, without the one-pass softmax, which is not asked there."""
     card, tensors = read(name)
     about = {key: card[key] for key in ("config", "image", "classes", "metrics")}
     return live.pack(

@@ -1,7 +1,7 @@
 """Run the chapters, check that their stored outputs belong to the current sources, write the Colab cell.
 
-    python tools/notebooks.py run all --profile quick      python tools/notebooks.py check
-    python tools/notebooks.py run 01_why_not_backprop      python tools/notebooks.py address
+python tools/notebooks.py run all --profile quick      python tools/notebooks.py check
+python tools/notebooks.py run 01_why_not_backprop      python tools/notebooks.py address
 """
 
 import argparse
@@ -38,12 +38,17 @@ class ChapterError(RuntimeError):
 
 # ---- which sources an output belongs to -----------------------------------------------------------------------
 
+
 def fingerprint(path: Path, root: Path = ROOT) -> str:
     """Hash of what a notebook's outputs depend on: its code, the modules of ours it reaches, records and networks it names.
 
     Comments, docstrings and layout do not count. Magics (`%`, `!`) are left out, and so is the Colab cell.
     """
-    cells = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code" and "colab" not in tags(cell)]
+    cells = [
+        cell
+        for cell in nbformat.read(path, 4).cells
+        if cell.cell_type == "code" and "colab" not in tags(cell)
+    ]
     trees = {f"cell {i}": parse(cell.source) for i, cell in enumerate(cells)}
     todo = list(trees)
     while todo:  # follow the imports through our packages
@@ -55,8 +60,13 @@ def fingerprint(path: Path, root: Path = ROOT) -> str:
     digest = hashlib.sha256()
     for name, tree in sorted(trees.items()):
         digest.update(f"{name}: {canonical(tree)}\n".encode())
-    literals = {node.value for name, tree in trees.items() if name.startswith("cell ") for node in ast.walk(tree)
-                if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    literals = {
+        node.value
+        for name, tree in trees.items()
+        if name.startswith("cell ")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
     for name in sorted(text for text in literals if re.fullmatch(r"[\w-]+", text)):
         records = {path.stem.rpartition("--")[2]: path for path in (root / "results" / name).glob("*.json")}
         for run, path in sorted(records.items()):  # whatever readable name stands before the run's own
@@ -94,7 +104,7 @@ def imports(tree: ast.AST, here: str, root: Path) -> Iterator[str]:
 def _package(here: str, level: int, root: Path) -> str:
     """The package that the dots of a relative import in module `here` mean; nothing without dots."""
     itself = (root / here.replace(".", "/")).is_dir()
-    return ".".join(here.split(".")[:itself - level or None]) if level else ""
+    return ".".join(here.split(".")[: itself - level or None]) if level else ""
 
 
 def module_file(name: str, root: Path) -> Path | None:
@@ -110,7 +120,9 @@ def canonical(node) -> str:
     if not isinstance(node, ast.AST):
         return repr(node)
     fields = dict(ast.iter_fields(node))
-    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and ast.get_docstring(node):
+    if isinstance(
+        node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    ) and ast.get_docstring(node):
         fields["body"] = fields["body"][1:]
     kept = ((key, value) for key, value in fields.items() if value not in (None, []) and key != "kind")
     return type(node).__name__ + "(" + ",".join(f"{key}={canonical(value)}" for key, value in kept) + ")"
@@ -123,7 +135,9 @@ def stale(path: Path, root: Path = ROOT) -> str | None:
         return "has never been run"
     if state["sources"] != fingerprint(path, root):
         return "is stale: its code, a module of ours or a record it reads has changed since it was run"
-    return "was run on the embedded digits, because its dataset could not be had" if state["fallback"] else None
+    return (
+        "was run on the embedded digits, because its dataset could not be had" if state["fallback"] else None
+    )
 
 
 def check(root: Path = ROOT) -> int:
@@ -139,6 +153,7 @@ def check(root: Path = ROOT) -> int:
 
 # ---- running ----------------------------------------------------------------------------------------------------
 
+
 def run(path: Path, profile: str = "quick", root: Path = ROOT) -> None:
     """Execute a notebook in place; it is replaced whole, or not at all.
 
@@ -152,21 +167,37 @@ def run(path: Path, profile: str = "quick", root: Path = ROOT) -> None:
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / path.name
         parameters = {} if profile == "quick" else {"PROFILE": profile}
-        os.environ["FFTOOLS_KEEP_MEASURED"] = "1"  # what a chapter measures becomes a record, as its outputs are kept
+        os.environ["FFTOOLS_KEEP_MEASURED"] = (
+            "1"  # what a chapter measures becomes a record, as its outputs are kept
+        )
         try:
-            papermill.execute_notebook(path, result, parameters, kernel_name="python3", language="python",
-                                       cwd=path.parent, stderr_file=sys.stderr)  # the chapter's own bars
+            papermill.execute_notebook(
+                path,
+                result,
+                parameters,
+                kernel_name="python3",
+                language="python",
+                cwd=path.parent,
+                stderr_file=sys.stderr,
+            )  # the chapter's own bars
         except papermill.PapermillExecutionError as error:
-            raise ChapterError(f"{path.name}: cell {error.cell_index} failed and the notebook is left as it was.\n\n"
-                               f"{error.source}\n\n{error.ename}: {error.evalue}") from None
+            raise ChapterError(
+                f"{path.name}: cell {error.cell_index} failed and the notebook is left as it was.\n\n"
+                f"{error.source}\n\n{error.ename}: {error.evalue}"
+            ) from None
         finally:
             del os.environ["FFTOOLS_KEEP_MEASURED"]
         notebook = nbformat.read(result, 4)
     printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
     tidy(notebook)
     notebook.metadata["fftools"] = {
-        "sources": sources, "profile": profile, "fallback": FALLBACK in printed, "device": _device(),
-        "torch": version("torch"), "python": platform.python_version(), "seconds": round(time.time() - start, 1),
+        "sources": sources,
+        "profile": profile,
+        "fallback": FALLBACK in printed,
+        "device": _device(),
+        "torch": version("torch"),
+        "python": platform.python_version(),
+        "seconds": round(time.time() - start, 1),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     write(notebook, path)
@@ -204,7 +235,9 @@ def tidy(notebook) -> None:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
             if output.output_type == "stream" and output.name == "stderr":
-                output.text = "".join(line for line in output.text.splitlines(True) if not PROGRESS.search(line))
+                output.text = "".join(
+                    line for line in output.text.splitlines(True) if not PROGRESS.search(line)
+                )
             output.get("data", {}).pop(LIVE, None)
         if cell.cell_type == "code":
             cell.outputs = [output for output in _joined(cell.outputs) if output.get("text", "-").strip()]
@@ -227,6 +260,7 @@ def write(notebook, path: Path) -> None:
 
 # ---- the repository's address -------------------------------------------------------------------------------------
 
+
 def repository(root: Path = ROOT) -> str:
     """The one address, from pyproject.toml."""
     return tomllib.loads((root / "pyproject.toml").read_text("utf8"))["project"]["urls"]["Repository"]
@@ -234,13 +268,13 @@ def repository(root: Path = ROOT) -> str:
 
 def colab_cell(address: str) -> str:
     """First cell of every chapter: on Colab it fetches the book and installs fftools, and moves nothing else."""
-    return f'''# On Colab only: fetch the book and its helper package. Colab's own torch and numpy stay as they are.
+    return f"""# On Colab only: fetch the book and its helper package. Colab's own torch and numpy stay as they are.
 import sys
 
 if "google.colab" in sys.modules:
     !test -d /content/course || git clone --quiet --depth 1 {address} /content/course
     %pip install --quiet --no-deps /content/course
-    %cd /content/course/notebooks'''
+    %cd /content/course/notebooks"""
 
 
 def stamp(notebook, address: str) -> None:
@@ -256,7 +290,9 @@ def stamp(notebook, address: str) -> None:
 def set_address(root: Path = ROOT) -> None:
     """Write pyproject.toml's address over the one that stands in `_config.yml`, there and wherever else it stands."""
     new = repository(root)
-    old = re.search(r"^ +url: (https://github\.com/\S+)", (root / "_config.yml").read_text("utf8"), re.MULTILINE)[1]
+    old = re.search(
+        r"^ +url: (https://github\.com/\S+)", (root / "_config.yml").read_text("utf8"), re.MULTILINE
+    )[1]
     old_slug, new_slug = (address.removeprefix("https://github.com/") for address in (old, new))
     for file in (file for pattern in ADDRESSED for file in root.glob(pattern)):
         file.write_text(re.sub(re.escape(old_slug) + r"(?![\w-])", new_slug, file.read_text("utf8")), "utf8")
@@ -269,7 +305,9 @@ def set_address(root: Path = ROOT) -> None:
 def main() -> int:
     for stream in sys.stdout, sys.stderr:
         stream.reconfigure(errors="replace")  # a console may not know every character
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     runner = commands.add_parser("run", help="execute chapters in place")
     runner.add_argument("chapter", help="a chapter's name, or all")
@@ -281,7 +319,9 @@ def main() -> int:
         return check()
     if args.command == "address":
         return set_address()
-    paths = sorted((ROOT / "notebooks").glob("*.ipynb" if args.chapter == "all" else f"{Path(args.chapter).stem}.ipynb"))
+    paths = sorted(
+        (ROOT / "notebooks").glob("*.ipynb" if args.chapter == "all" else f"{Path(args.chapter).stem}.ipynb")
+    )
     if not paths:
         parser.error(f"no chapter {args.chapter!r} in notebooks/")
     for path in paths:

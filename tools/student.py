@@ -44,7 +44,7 @@ def split(source: str, where: str) -> list[tuple[str | None, str]]:
     """
     parts, indent = [(None, [])], None
     for line in source.splitlines():
-        margin, text = line[:len(line) - len(line.lstrip())], line.strip()
+        margin, text = line[: len(line) - len(line.lstrip())], line.strip()
         if text == BEGIN:
             if indent is not None:
                 raise ExerciseError(f"{where}: a second {BEGIN!r} before {END!r}")
@@ -88,7 +88,9 @@ def exercises(notebook, name: str) -> list[Exercise]:
             if waiting is not None:
                 raise ExerciseError(f"{name}, cell {waiting}: an exercise without a check after it")
             if task is None or found and found[-1].number == int(task[1]):
-                raise ExerciseError(f"{where}: an exercise without a task, as '### 2. Title (short)', before it")
+                raise ExerciseError(
+                    f"{where}: an exercise without a task, as '### 2. Title (short)', before it"
+                )
             split(cell.source, where)
             waiting = place
         elif "check" in kinds:
@@ -98,7 +100,11 @@ def exercises(notebook, name: str) -> list[Exercise]:
             waiting = None
         elif waiting is not None:
             raise ExerciseError(f"{name}, cell {waiting}: an exercise without a check right after it")
-        if cell.cell_type == "code" and "exercise" not in kinds and (BEGIN in cell.source or END in cell.source):
+        if (
+            cell.cell_type == "code"
+            and "exercise" not in kinds
+            and (BEGIN in cell.source or END in cell.source)
+        ):
             raise ExerciseError(f"{where}: a solution in a cell without the tag 'exercise'")
     if waiting is not None:
         raise ExerciseError(f"{name}, cell {waiting}: an exercise without a check after it")
@@ -109,7 +115,9 @@ def student(notebook, name: str):
     """A copy of a chapter without solutions, answers, and outputs of exercises and checks; raises as `exercises`."""
     copy = nbformat.from_dict(notebook)
     for exercise in exercises(notebook, name):
-        copy.cells[exercise.cell].source = unsolved(copy.cells[exercise.cell].source, f"{name}, cell {exercise.cell}")
+        copy.cells[exercise.cell].source = unsolved(
+            copy.cells[exercise.cell].source, f"{name}, cell {exercise.cell}"
+        )
     return without_answers(copy)
 
 
@@ -122,13 +130,18 @@ def for_nbgrader(notebook, name: str):
     for exercise in exercises(notebook, name):
         solution, test = (copy.cells[place].metadata for place in (exercise.cell, exercise.check))
         solution["nbgrader"] = mark(f"exercise-{exercise.number}", solution=True)
-        test["nbgrader"] = mark(f"check-{exercise.number}", grade=True, locked=True, points=POINTS[exercise.length])
+        test["nbgrader"] = mark(
+            f"check-{exercise.number}", grade=True, locked=True, points=POINTS[exercise.length]
+        )
     return without_answers(copy)
 
 
 def mark(grade_id: str, **given) -> dict:
     """A cell's metadata for nbgrader: version 3 of its schema, which wants every key said."""
-    return dict(schema_version=3, grade_id=grade_id, grade=False, locked=False, solution=False, task=False) | given
+    return (
+        dict(schema_version=3, grade_id=grade_id, grade=False, locked=False, solution=False, task=False)
+        | given
+    )
 
 
 def without_answers(copy):
@@ -148,8 +161,10 @@ def build(root: Path = ROOT) -> tuple[Path, Path]:
     students, source = root / "_build" / "student", root / "_build" / "nbgrader" / "source"
     for path in sorted((root / "notebooks").glob("[0-9]*.ipynb")):
         notebook = nbformat.read(path, 4)
-        for copy, target in ((student(notebook, path.name), students / path.name),
-                             (for_nbgrader(notebook, path.name), source / path.stem / path.name)):
+        for copy, target in (
+            (student(notebook, path.name), students / path.name),
+            (for_nbgrader(notebook, path.name), source / path.stem / path.name),
+        ):
             target.parent.mkdir(parents=True, exist_ok=True)
             write(copy, target)
     return students, source

@@ -27,25 +27,28 @@ def temperature(T: float) -> dict:
 IDEA = dict(rule="ff", dataset="mnist", label="fourier", labels=dict(set=1, strength=0.35),
             blocks=dict(channels=1, widths=[32] * 3, kernel=7),
             network=dict(norm="layer", first_loss=1, first_judge=1, local=True),
-            train_images=5_000, validation_images=5_000, epochs=10, validate_every=10, batch_size=50, lr=1e-3, shift=0,
-            readout_epochs=0, splits=["validation"])
-SYMMETRIC = dict(network=dict(loss="symmetric", temperature=100.0))  # the two goodnesses have to differ by more than T
+            train_images=5_000, validation_images=5_000, epochs=10, validate_every=10, batch_size=50, lr=1e-3,
+            shift=0, readout_epochs=0, splits=["validation"])
+# the two goodnesses have to differ by more than T
+SYMMETRIC = dict(network=dict(loss="symmetric", temperature=100.0))
 HELPED = change(SYMMETRIC, dict(network=dict(negatives_each=3)))
-ALL = dict(network=dict(negatives="all", negatives_each=1))  # every wrong label once, in place of some that are drawn
+# every wrong label once, in place of some that are drawn
+ALL = dict(network=dict(negatives="all", negatives_each=1))
 TOGETHER = change(IDEA, HELPED, strided(64, 64, 64), dict(train_images=20_000, epochs=3, shift=1))
 COLOUR = change(TOGETHER, dict(dataset="cifar10", blocks=dict(channels=3), shift=2, flip=True))
-SMALL, DEEP = strided(32, 64, 128, kernel=5), pooled(40, 80, 160, 160)  # four pooled blocks, whose channels ten classes can share
+# four pooled blocks, whose channels ten classes can share
+SMALL, DEEP = strided(32, 64, 128, kernel=5), pooled(40, 80, 160, 160)
 
-# Long runs on all training images: a label in the image, channel-wise goodness with a linear read-out beside it, backprop.
-LONG = dict(rule="ff", dataset="mnist", blocks=dict(channels=1), network={}, epochs=30, validate_every=2, batch_size=50, lr=1e-3,
+# Long runs on all training images: a label in the image, channel-wise goodness, backprop.
+LONG = dict(rule="ff", dataset="mnist", network={}, epochs=30, validate_every=2, batch_size=50, lr=1e-3,
+            blocks=dict(channels=1, widths=[64] * 3, kernel=7, padding="same", stride=2),
             shift=1, flip=False, readout_epochs=10, splits=["validation", "test"])
-LONG = change(LONG, strided(64, 64, 64))
 RULES = dict(ff=change({key: IDEA[key] for key in ("label", "labels", "network")}, HELPED),
              cw=dict(rule="cw"), bp=dict(rule="bp", readout_epochs=0))
 SETS = dict(mnist=dict(shift=1, flip=False), fashion_mnist=dict(shift=1, flip=True),
             cifar10=dict(shift=2, flip=True, blocks=dict(channels=3)),
             cifar100=dict(shift=2, flip=True, blocks=dict(channels=3), network=dict(classes=100)))
-# Coloured waves for a hundred classes: a sliding window loses the phases, which would have to tell them apart otherwise.
+# Coloured waves for a hundred classes: a sliding window loses their phases.
 WAVES = dict(labels=dict(classes=100, set=2, colours=True), network=dict(classes=None))
 
 
@@ -60,12 +63,14 @@ def long(dataset: str, rule: str = "ff", *changes: dict) -> dict:
 SHARED = dict(epochs=3, train_images=20_000, validation_images=5_000, readout_epochs=0, splits=["validation"])
 DIGITS = change(long("mnist", "cw"), strided(60, 60, 60), SHARED)
 PHOTOGRAPHS = change(long("cifar10", "cw"), SHARED)
-FAST, MINIATURE = dict(epochs=1, train_images=1_000), dict(epochs=2, train_images=2_000, validation_images=1_000)
+FAST = dict(epochs=1, train_images=1_000)
+MINIATURE = dict(epochs=2, train_images=2_000, validation_images=1_000)
 
 
 STUDIES = [
     Study("ff-cnn-ideas",
-          "Ideas beyond the FF-CNN paper, strictly local: 32 filters 7×7, 10 epochs of 5,000 images, validation", IDEA, {
+          "Ideas beyond the FF-CNN paper, strictly local: 32 filters 7×7, 10 epochs of 5,000 images, "
+          "validation", IDEA, {
               "the paper's rule": {},
               "symmetric loss": dict(network=dict(loss="symmetric")),
               "temperature 100": temperature(100.0),
@@ -90,7 +95,8 @@ STUDIES = [
               "64 filters, stride 2, padding": strided(64, 64, 64),
           }, MINIATURE),
     Study("ff-cnn-together",
-          "The ideas that helped, together, and what may still be changed: 3 epochs of 20,000 shifted images, validation",
+          "The ideas that helped, together, and what may still be changed: 3 epochs of 20,000 shifted "
+          "images, validation",
           TOGETHER, {
               "together": {},
               "a loss for block 1, which judges too": dict(network=dict(first_loss=0, first_judge=0)),
@@ -107,7 +113,8 @@ STUDIES = [
               "all nine, and 32, 64 and 128 filters 5×5": ALL | SMALL,
               "four blocks of 40 to 160 filters 5×5, max pooling": DEEP,
           }, MINIATURE),
-    Study("ff-cnn-colour", "What may be changed for CIFAR-10: 3 epochs of 20,000 shifted and mirrored images, validation",
+    Study("ff-cnn-colour", "What may be changed for CIFAR-10: 3 epochs of 20,000 shifted and mirrored "
+                           "images, validation",
           COLOUR, {
               "as it is: 64, 64 and 64 filters 7×7": {},
               "32, 64 and 128 filters 7×7": strided(32, 64, 128),
@@ -126,35 +133,46 @@ STUDIES = [
               "(**) T = 30": change(SMALL | ALL, temperature(30.0)),
           }, MINIATURE),
     Study("ff-cnn-channels",
-          "Channel-wise goodness: what may be changed, 3 epochs of 20,000 shifted images of MNIST and of CIFAR-10, validation",
+          "Channel-wise goodness: what may be changed, 3 epochs of 20,000 shifted images of MNIST and of "
+          "CIFAR-10, validation",
           {}, [change(DIGITS, each) for each in (
               {}, temperature(1.0), temperature(0.01), dict(lr=3e-3), strided(80, 160, 320, kernel=5),
               *(DEEP | dict(lr=lr) for lr in (3e-4, 1e-3, 3e-3, 1e-2)),
               pooled(20, 40, 80, 80, 80, pool=[None, "max", "max", None, "max"]) | dict(lr=3e-3))]
           + [change(PHOTOGRAPHS, each) for each in (
               strided(80, 160, 320, kernel=5), pooled(80, 160, 320, 640, kernel=3, pool="average"),
-              *(DEEP | dict(lr=lr) for lr in (3e-4, 1e-3, 3e-3, 1e-2)), DEEP | temperature(1.0), DEEP | temperature(0.01))],
+              *(DEEP | dict(lr=lr) for lr in (3e-4, 1e-3, 3e-3, 1e-2)), DEEP | temperature(1.0),
+              DEEP | temperature(0.01))],
           MINIATURE),
-    Study("ff-cnn-digits", "What may be changed for a long run on MNIST: 5 epochs of its training images, shifted, validation",
+    Study("ff-cnn-digits", "What may be changed for a long run on MNIST: 5 epochs of its training images, "
+                           "shifted, validation",
           change(long("mnist"), dict(epochs=5, readout_epochs=0, splits=["validation"])),
           [{}, dict(lr=3e-4), ALL, ALL | dict(lr=3e-4)], FAST),
-    Study("ff-cnn-clothes", "What may be changed for Fashion-MNIST: 3 epochs of 20,000 shifted and mirrored images, validation",
+    Study("ff-cnn-clothes", "What may be changed for Fashion-MNIST: 3 epochs of 20,000 shifted and mirrored "
+                            "images, validation",
           change(TOGETHER, dict(dataset="fashion_mnist", flip=True)),
-          [{}, ALL, ALL | SMALL, ALL | strided(32, 64, 128), ALL | strided(64, 128, 256, kernel=5)], MINIATURE),
+          [{}, ALL, ALL | SMALL, ALL | strided(32, 64, 128), ALL | strided(64, 128, 256, kernel=5)],
+          MINIATURE),
     Study("ff-cnn-beyond",
-          "The ideas that helped, on all images of four datasets, and backprop on the same blocks for as many epochs",
+          "The ideas that helped, on all images of four datasets, and backprop on the same blocks for as "
+          "many epochs",
           {}, [long(dataset, rule, dict(epochs=15 if dataset.startswith("cifar") else 30))
                for dataset in SETS for rule in ("ff", "bp")], FAST),
     Study("ff-cnn-beyond-colour",
-          "What the trials on CIFAR-10 found best, on all its images, and backprop on the same blocks for as many epochs",
-          {}, [long("cifar10", rule, SMALL, dict(epochs=epochs, network=dict(negatives_each=9) if rule == "ff" else {}))
+          "What the trials on CIFAR-10 found best, on all its images, and backprop on the same blocks for "
+          "as many epochs",
+          {}, [long("cifar10", rule, SMALL,
+                    dict(epochs=epochs, network=dict(negatives_each=9) if rule == "ff" else {}))
                for epochs in (25, 40) for rule in ("ff", "bp")], quick=dict(train_images=1_000)),
-    Study("ff-cnn-beyond-slow", "The same on digits and clothes, at a third of the rate and for 40 epochs; backprop keeps its rate",
+    Study("ff-cnn-beyond-slow", "The same on digits and clothes, at a third of the rate and for 40 epochs; "
+                                "backprop keeps its rate",
           {}, [long(dataset, rule, dict(epochs=40, lr=3e-4 if rule == "ff" else 1e-3))
                for dataset in ("mnist", "fashion_mnist") for rule in ("ff", "bp")], FAST),
     Study("ff-cnn-beyond-channels",
-          "Channel-wise goodness and backprop in the same four pooled blocks, at two rates each, on all images of four datasets",
-          {}, [long(dataset, rule, DEEP if dataset != "cifar100" else pooled(100, 200, 400, 400), dict(epochs=40, lr=lr))
+          "Channel-wise goodness and backprop in the same four pooled blocks, at two rates each, on all "
+          "images of four datasets",
+          {}, [long(dataset, rule, DEEP if dataset != "cifar100" else pooled(100, 200, 400, 400),
+                    dict(epochs=40, lr=lr))
                for dataset in SETS for rule in ("cw", "bp") for lr in (1e-3, 3e-4)], FAST),
     Study("ff-cnn-beyond-wide", "The same with 128 and 256 filters and for 100 epochs (for a GPU)",
           {}, [long(dataset, rule, strided(width, width, width), dict(epochs=100))

@@ -40,7 +40,7 @@ class Study:
         return list(self.named(profile).values())
 
     def named(self, profile: str) -> dict[str, dict]:
-        """The same by name: the study's own, or what the change says. Raises ValueError for another profile."""
+        """The same by name: the study's own, or what the change says. ValueError for another profile."""
         if profile not in ("quick", "full"):
             raise ValueError(f'profile must be "quick" or "full"; got {profile!r}')
         quick = self.quick if profile == "quick" else {}

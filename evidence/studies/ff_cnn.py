@@ -19,24 +19,29 @@ def filters(width: int, kernel: int) -> dict:
 
 
 def stack(*widths: int, kernel: int, pool: bool) -> dict:
-    """Blocks of these widths. Pooled maps are padded: after two poolings unpadded 7×7 filters have nothing left."""
-    return dict(blocks=dict(widths=list(widths), kernel=kernel) | (dict(padding="same", pool="max") if pool else {}))
+    """Blocks of these widths. Pooled maps are padded: nothing is left for unpadded 7×7 filters after two."""
+    pooled = dict(padding="same", pool="max") if pool else {}
+    return dict(blocks=dict(widths=list(widths), kernel=kernel) | pooled)
 
 
 LOCAL, THROUGH = dict(network=dict(local=True)), dict(network=dict(local=False))  # the two readings
 FIRST = dict(network=dict(first_loss=0, first_judge=0))  # block 1 has a loss of its own and a say
-SEARCH = change(FF_CNN, dict(splits=["validation"]))  # Section 3.2: judged on validation images only, as there
-TRIAL = change(SEARCH, filters(32, 7), dict(train_images=10_000, epochs=10, validate_every=10, readout_epochs=0))
+# Section 3.2: judged on validation images only, as there
+SEARCH = change(FF_CNN, dict(splits=["validation"]))
+TRIAL = change(SEARCH, filters(32, 7),
+               dict(train_images=10_000, epochs=10, validate_every=10, readout_epochs=0))
 MAPS = filters(32, 7) | dict(lr=1e-3, epochs=10, train_images=20_000, validate_every=10)
 WIDTHS, KERNELS = (16, 32, 64, 128), (3, 5, 7)
 
 # What a miniature of the search changes: 240 steps of 50 images.
-MINIATURE = dict(train_images=2_000, validation_images=1_000, epochs=6, lr=1e-3, readout_epochs=4, validate_every=None)
+MINIATURE = dict(train_images=2_000, validation_images=1_000, epochs=6, lr=1e-3, readout_epochs=4,
+                 validate_every=None)
 GLANCE = dict(epochs=2, train_images=2_000)
 
 STUDIES = [
     Study("ff-cnn-choices",
-          "What each choice that the FF-CNN paper leaves open is worth: 32 filters 7×7, 10,000 images, 10 epochs, validation",
+          "What each choice that the FF-CNN paper leaves open is worth: 32 filters 7×7, 10,000 images, 10 "
+          "epochs, validation",
           TRIAL, [
               {},
               THROUGH,
@@ -62,20 +67,24 @@ STUDIES = [
           change(TRIAL, filters(16, 5)),
           [reading | dict(lr=lr) for reading in (LOCAL, THROUGH) for lr in (5e-4, 1e-3, 2e-3, 4e-3)], GLANCE),
     Study("ff-cnn-small", "The paper's smallest FF-CNN, 16 filters 5×5, at full length in both readings",
-          change(FF_CNN, filters(16, 5), dict(lr=4e-3)), [THROUGH, LOCAL], quick=dict(epochs=3, train_images=5_000)),
+          change(FF_CNN, filters(16, 5), dict(lr=4e-3)), [THROUGH, LOCAL],
+          quick=dict(epochs=3, train_images=5_000)),
     Study("ff-cnn-wide",
           "A wider FF-CNN in both readings, 32 filters 7×7 on all images, for as long as two CPU cores allow",
           change(FF_CNN, filters(32, 7), dict(lr=1e-3, epochs=40)), [LOCAL, THROUGH], GLANCE),
     Study("ff-cnn", "The paper's best FF-CNN, 128 filters 7×7, at full length in both readings (for a GPU)",
           FF_CNN, [THROUGH, LOCAL], GLANCE),
     Study("ff-cnn-filters", "Figure 3A: 16 to 128 filters 7×7 in both readings",
-          SEARCH, [reading | filters(width, 7) for reading in (LOCAL, THROUGH) for width in WIDTHS], MINIATURE),
+          SEARCH, [reading | filters(width, 7) for reading in (LOCAL, THROUGH) for width in WIDTHS],
+          MINIATURE),
     Study("bp-cnn-filters", "Figure 3A: 16 to 128 filters 7×7 by backpropagation",
           change(BP_CNN, dict(splits=["validation"])), [filters(width, 7) for width in WIDTHS],
           quick={key: value for key, value in MINIATURE.items() if key != "readout_epochs"}),
     Study("ff-cnn-batches",
-          "Figure 4A: filters of 3×3, 5×5 and 7×7 at batches of 25, 50 and 100 images, 32 filters (how many is not said)",
-          SEARCH, [filters(32, kernel) | dict(batch_size=batch) for kernel in KERNELS for batch in (25, 50, 100)], MINIATURE),
+          "Figure 4A: filters of 3×3, 5×5 and 7×7 at batches of 25, 50 and 100 images, 32 filters (how many "
+          "is not said)",
+          SEARCH, [filters(32, kernel) | dict(batch_size=batch) for kernel in KERNELS
+                   for batch in (25, 50, 100)], MINIATURE),
     Study("ff-cnn-kernels", "Figure 4B: filters of 3×3, 5×5 and 7×7, 16 to 128 of them",
           SEARCH, [filters(width, kernel) for kernel in KERNELS for width in WIDTHS], MINIATURE),
     Study("ff-cnn-readouts", "Table 1: goodness against the linear classifier for three networks",
@@ -83,18 +92,23 @@ STUDIES = [
     Study("ff-cnn-strength",
           "Figure 5: label strength K from 15 to 55 % for 32, 64 and 128 filters 7×7 at batches of 25 and 50",
           SEARCH, [filters(width, 7) | dict(batch_size=batch, labels=dict(strength=strength))
-                   for width in (32, 64, 128) for batch in (25, 50) for strength in (0.15, 0.25, 0.35, 0.45, 0.55)],
+                   for width in (32, 64, 128) for batch in (25, 50)
+                   for strength in (0.15, 0.25, 0.35, 0.45, 0.55)],
           MINIATURE | dict(train_images=1_000)),
     Study("ff-cnn-label-sets", "Table 2: label sets 1 and 2 for four networks",
           SEARCH, [filters(width, kernel) | dict(batch_size=batch, labels=dict(set=number))
-                   for width, kernel, batch in ((32, 3, 50), (32, 7, 25), (64, 3, 50), (128, 3, 50)) for number in (1, 2)],
+                   for width, kernel, batch in ((32, 3, 50), (32, 7, 25), (64, 3, 50), (128, 3, 50))
+                   for number in (1, 2)],
           MINIATURE),
-    Study("ff-cnn-first-layer", "Figure 9: the first layer left out of loss and goodness, or in both, in both readings",
+    Study("ff-cnn-first-layer", "Figure 9: the first layer left out of loss and goodness, or in both, in "
+                                "both readings",
           SEARCH, [LOCAL, change(LOCAL, FIRST), THROUGH, change(THROUGH, FIRST)], MINIATURE),
     Study("ff-cnn-pooling",
-          "Table 3: five networks without pooling, and with max pooling (and padding, which pooling of 7×7 filters needs)",
+          "Table 3: five networks without pooling, and with max pooling (and padding, which pooling of 7×7 "
+          "filters needs)",
           SEARCH, [stack(*widths, kernel=kernel, pool=pool)
-                   for *widths, kernel in ((128, 128, 128, 7), (16, 16, 16, 5), (64, 64, 64, 3), (32, 64, 128, 7), (16, 32, 64, 7))
+                   for *widths, kernel in ((128, 128, 128, 7), (16, 16, 16, 5), (64, 64, 64, 3),
+                                           (32, 64, 128, 7), (16, 32, 64, 7))
                    for pool in (False, True)], MINIATURE),
     Study("ff-cnn-optimizers",
           "Section 3.2: Adam against SGD (momentum 0.9), each over a range of learning rates, 32 filters 7×7",
@@ -105,6 +119,7 @@ STUDIES = [
     Study("bp-cnn", "The paper's backprop CNN, 16 filters 5×5, at full length and at a tenth of it",
           BP_CNN, [{}, dict(epochs=20)], quick=dict(train_images=1_000)),
     Study("cnn-maps",
-          "Section 3.3: FF-CNNs in both readings and backprop on the same blocks, 32 filters 7×7, for the test of their maps",
+          "Section 3.3: FF-CNNs in both readings and backprop on the same blocks, 32 filters 7×7, for the "
+          "test of their maps",
           {}, [change(FF_CNN, MAPS), change(FF_CNN, MAPS, THROUGH), change(BP_CNN, MAPS)], GLANCE),
 ]

@@ -1,4 +1,4 @@
-"""Class activation maps: which places of an image speak for a label (Zhou et al. 2016; FF-CNN, Section 3.3)."""
+"""Class activation maps: where an image speaks for a label (Zhou et al. 2016; FF-CNN, Section 3.3)."""
 
 import torch
 from torch import Tensor, nn
@@ -10,31 +10,37 @@ from fftools.rules.forward_forward import ForwardForward
 
 @torch.no_grad()
 def class_maps(network: LinearReadout | Backprop, images: Tensor, labels: Tensor | int) -> list[Tensor]:
-    """How much each place adds to the logit of a label: feature maps times the linear classifier's weights, over channels.
+    """What each place adds to the logit of a label: feature maps times weights, summed over channels.
 
     network   a linear read-out of a convolutional FF network gives one map for each judging block,
               a backprop CNN one map, that of its last block
     images    float `(N, C, H, W)`
     labels    one for all images, or int64 `(N,)`: any label, not only the true or the predicted one
 
-    Each map is `(N, H', W')` of its block's own size. Summed over places and blocks they are the logit without its bias.
-    Raises ValueError when the blocks are not convolutional or a label is none of the classes.
+    Each map is `(N, H', W')` of its block's own size. Summed over places and blocks they are the logit
+    without its bias. Raises ValueError when the blocks are not convolutional or a label is none of the
+    classes.
     """
     if isinstance(network, Backprop):
         features, linear = network.activations(images)[-1:], network.head
     else:
         features, linear = network.learner.feature_maps(images), network.linear
     _check_maps(features)
-    weights = linear.weight[_each(labels, images, linear.out_features)].split([x[0].numel() for x in features], 1)
+    weights = linear.weight[_each(labels, images, linear.out_features)].split(
+        [x[0].numel() for x in features], 1
+    )
     return [(x * w.view_as(x)).sum(1) for x, w in zip(features, weights)]
 
 
 @torch.no_grad()
-def goodness_maps(learner: ForwardForward, images: Tensor, labels: Tensor | int, rivals: Tensor | int) -> list[Tensor]:
-    """How much each place adds to the goodness of one label rather than another: squared activations, over channels.
+def goodness_maps(
+    learner: ForwardForward, images: Tensor, labels: Tensor | int, rivals: Tensor | int
+) -> list[Tensor]:
+    """What each place adds to the goodness of one label rather than another: squares over channels.
 
-    images float `(N, C, H, W)`; `labels` and `rivals` as the labels of `class_maps`. One map `(N, H', W')` of its own size for
-    each judging block. Summed over places and blocks they are the difference of the two labels' `scores`: θ drops out.
+    images float `(N, C, H, W)`; `labels` and `rivals` as the labels of `class_maps`. One map `(N, H', W')` of
+    its own size for each judging block. Summed over places and blocks they are the difference of the two
+    labels' `scores`: θ drops out.
 
     Raises ValueError when the blocks are not convolutional or a label is none of the classes.
     """
@@ -45,21 +51,25 @@ def goodness_maps(learner: ForwardForward, images: Tensor, labels: Tensor | int,
 def on_image(network, maps: list[Tensor], height: int, width: int) -> Tensor:
     """Maps `(N, H', W')` brought onto the image, `(N, blocks, height, width)`; `.sum(1)` adds the blocks up.
 
-    `network` is the one that gave the maps. A place of a map stands at the centre of the window of the image that it looks at.
-    Between such centres values are interpolated linearly in both directions; where no centre is near, the map says nothing: 0.
-    Maps of the image's own resolution are moved, not blurred, so that their sum stays what it was.
+    `network` is the one that gave the maps. A place of a map stands at the centre of the window of the image
+    that it looks at. Between such centres values are interpolated linearly in both directions; where no
+    centre is near, the map says nothing: 0. Maps of the image's own resolution are moved, not blurred, so
+    that their sum stays what it was.
     """
     found = []
-    for (start, step), x in zip(windows(network.blocks)[-len(maps):], maps):
-        rows, columns = (_tent(start, step, x.shape[axis], size).to(x) for axis, size in ((1, height), (2, width)))
+    for (start, step), x in zip(windows(network.blocks)[-len(maps) :], maps):
+        rows, columns = (
+            _tent(start, step, x.shape[axis], size).to(x) for axis, size in ((1, height), (2, width))
+        )
         found.append(rows @ x @ columns.T)
     return torch.stack(found, 1)
 
 
 def windows(blocks: nn.ModuleList) -> list[tuple[float, int]]:
-    """For each block, the pixel on which the window of its map's place 0 is centred, and the pixels from place to place.
+    """For each block: the pixel at the centre of its map's first window, and pixels from place to place.
 
-    The FF-CNN of three unpadded 7×7 layers has `[(3, 1), (6, 1), (9, 1)]`: place (i, j) of layer 3 looks around (i + 9, j + 9).
+    The FF-CNN of three unpadded 7×7 layers has `[(3, 1), (6, 1), (9, 1)]`: place (i, j) of layer 3 looks
+    around (i + 9, j + 9).
     """
     found, start, step = [], 0.0, 1
     for block in blocks:
@@ -74,7 +84,7 @@ def windows(blocks: nn.ModuleList) -> list[tuple[float, int]]:
 
 
 def _tent(start: float, step: int, places: int, pixels: int) -> Tensor:
-    """Linear interpolation as a matrix `(pixels, places)`: weight 1 at a place's centre, falling to 0 at its neighbours'."""
+    """Linear interpolation, `(pixels, places)`: 1 at a place's centre, falling to 0 at its neighbours'."""
     centres = start + step * torch.arange(places)
     return (1 - (torch.arange(pixels)[:, None] - centres).abs() / step).clamp(min=0)
 
@@ -90,10 +100,13 @@ def _squares(learner: ForwardForward, images: Tensor, labels: Tensor | int) -> l
 def _each(labels: Tensor | int, images: Tensor, classes: int) -> Tensor:
     """The label of each image, int64 `(N,)`."""
     labels = torch.as_tensor(labels)
-    seen = labels if labels.device.type == "cpu" else labels.new_zeros(0, device="cpu")  # to look at the others, the host would wait for a device
+    # To look at those on a device, the host would wait for it.
+    seen = labels if labels.device.type == "cpu" else labels.new_zeros(0, device="cpu")
     if labels.shape not in ((), images.shape[:1]) or ((seen < 0) | (seen >= classes)).any():
-        raise ValueError(f"labels must be one for all or one for each of the {len(images)} images, and between 0 and "
-                         f"{classes - 1}; got {labels.tolist()}")
+        raise ValueError(
+            f"labels must be one for all or one for each of the {len(images)} images, and between 0 and "
+            f"{classes - 1}; got {labels.tolist()}"
+        )
     return labels.to(images.device).expand(len(images))
 
 

@@ -8,20 +8,27 @@ from fftools.rules.forward_forward import ForwardForward
 
 
 @torch.no_grad()
-def goodness(learner: ForwardForward, images: Tensor, candidates: int, propose: Scores, least: float = 0.0) -> Tensor:
-    """`learner.scores` for the labels worth asking about, −∞ for the others: goodness at a fraction of its passes.
+def goodness(
+    learner: ForwardForward, images: Tensor, candidates: int, propose: Scores, least: float = 0.0
+) -> Tensor:
+    """`learner.scores` for the labels worth asking about, −∞ for the others: goodness in a few passes.
 
-    candidates   at most so many labels are asked about, the highest of `propose`; with all of them this is `learner.scores`
+    candidates   at most so many labels are asked about, the highest of `propose`; with all of them this is
+                 `learner.scores`
     propose      cheap scores, such as those of a `LinearReadout`
-    least        labels to which softmax(`propose`) gives a smaller share are not asked about (the highest always is)
+    least        labels to which softmax(`propose`) gives a smaller share are not asked about (the highest
+                 always is)
 
-    `(N, classes)` float32. A candidate without rivals is the answer unasked: +∞. So the cost in passes is that of `propose`
-    and, over the images with two candidates or more, their mean number. Raises ValueError for numbers out of range.
+    `(N, classes)` float32. A candidate without rivals is the answer unasked: +∞. So the cost in passes is
+    that of `propose` and, over the images with two candidates or more, their mean number. Raises ValueError
+    for numbers out of range.
     """
     logits, classes = propose(images).float(), learner.label.classes
     if not 1 <= candidates <= classes or not 0 <= least <= 1 or logits.shape[1] != classes:
-        raise ValueError(f"need 1 to {classes} candidates, one proposed score for each label and least between 0 and 1; "
-                         f"got {candidates} candidates, {logits.shape[1]} scores, least={least}")
+        raise ValueError(
+            f"need 1 to {classes} candidates, one proposed score for each label and least between 0 and 1; "
+            f"got {candidates} candidates, {logits.shape[1]} scores, least={least}"
+        )
     labels = logits.topk(candidates, 1).indices
     asked = logits.softmax(1).gather(1, labels) >= least
     asked[:, 0] = True

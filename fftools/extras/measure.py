@@ -1,4 +1,4 @@
-"""What learning costs: memory, time, floating-point operations and parameters, measured alike for every learner."""
+"""What learning costs: memory, time, operations and parameters, measured alike for every learner."""
 
 import os
 import statistics
@@ -18,19 +18,21 @@ from fftools.fast.step import make_optimizer
 from fftools.fit import training_step
 from fftools.learner import Learner, materialise
 
-os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # else PyTorch's profiler tells on stderr when it starts and stops
+os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # else PyTorch's profiler reports on stderr
 WARM_UP = 3  # runs before anything is measured: libraries set themselves up, the optimizer makes its state
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What one training step of a learner costs. Bytes are those that PyTorch's allocator hands out, not process size."""
+    """What one training step costs. Bytes are those that PyTorch's allocator hands out, not process size."""
 
     parameters: int
     flops: int  # multiplications and additions of matrix products and convolutions, forward and backward
     seconds: tuple[float, ...]  # of each timed step
     resting: int  # bytes between steps: parameters and the optimizer's state
-    running: tuple[int, ...]  # bytes in use, the resting ones included, after each allocation and release in a step
+    running: tuple[
+        int, ...
+    ]  # bytes in use, the resting ones included, after each allocation and release in a step
 
     @property
     def peak(self) -> int:
@@ -43,9 +45,17 @@ class Costs:
         return statistics.median(self.seconds)
 
 
-def training(learner: Learner, images: Tensor, labels: Tensor, *, lr: float = 1e-3, optimizer: str = "adam",
-             precision: str = "auto", repeats: int = 10) -> Costs:
-    """The costs of `fit`'s step, in eager mode, on one batch: float images `(N, C, H, W)` and labels int64 `(N,)`.
+def training(
+    learner: Learner,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    lr: float = 1e-3,
+    optimizer: str = "adam",
+    precision: str = "auto",
+    repeats: int = 10,
+) -> Costs:
+    """The costs of `fit`'s step, eager, on one batch: float images `(N, C, H, W)` and labels int64 `(N,)`.
 
     The learner is trained by it. Raises ValueError for `repeats` below 1.
     """
@@ -72,8 +82,10 @@ def operations(work: Callable[[], object]) -> int:
     return counter.get_total_flops()
 
 
-def timed(work: Callable[[], object], device: torch.device, repeats: int = 10, warm_up: int = WARM_UP) -> tuple[float, ...]:
-    """Seconds of each of `repeats` calls of `work`, after `warm_up` others; a device has finished before the clock is read."""
+def timed(
+    work: Callable[[], object], device: torch.device, repeats: int = 10, warm_up: int = WARM_UP
+) -> tuple[float, ...]:
+    """Seconds of each of `repeats` calls of `work`, after `warm_up` others; each waits for the device."""
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1; got {repeats}")
     keep_freed_memory()  # as in `fit`
@@ -87,7 +99,7 @@ def timed(work: Callable[[], object], device: torch.device, repeats: int = 10, w
 
 
 def memory(work: Callable[[], object], device: torch.device) -> list[int]:
-    """Bytes in use during `work()`, above those at its start, after each allocation and each release of the allocator."""
+    """Bytes in use during `work()`, above those at its start, after each allocation and release."""
     cuda = device.type == "cuda"
     watched = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * cuda
     with profile(activities=watched, profile_memory=True) as seen:

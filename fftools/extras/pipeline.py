@@ -1,7 +1,8 @@
-"""Pipelined Mono-Forward: each block is a stage of its own, at work on the batch that the block below has just passed on.
+"""Pipelined Mono-Forward: each block works on the batch that the block below has just passed on.
 
-A block hears nothing from above, so nobody waits: block 2 can learn from one batch while block 1 learns from the next.
-What a block passes on is computed before it learns from that batch, as in `fftools.fit`: both give the same weights.
+A block hears nothing from above, so nobody waits: block 2 can learn from one batch while block 1 learns from
+the next. What a block passes on is computed before it learns from that batch, as in `fftools.fit`: both give
+the same weights.
 """
 
 import os
@@ -32,21 +33,25 @@ class Run:
 
 def fit(learner: MonoForward, train: Split, *, epochs: int, batch_size: int, lr: float, seed: int = 0,
         cooldown: bool = True, precision: str = "auto", threads: int | None = None) -> Run:  # fmt: skip
-    """Train `learner` in place, all blocks at once: the weights of `fftools.fit.fit` with Adam on unmoved images.
+    """Train `learner` in place, all blocks at once: the weights of `fftools.fit.fit` with Adam.
 
-    On a CPU each block gets a process of its own, which takes a few seconds to start, and `threads` threads in it (None
-    shares the cores out); activations go through shared memory. On CUDA each block gets a stream.
+    On a CPU each block gets a process of its own, which takes a few seconds to start, and `threads` threads
+    in it (None shares the cores out); activations go through shared memory. On CUDA each block gets a stream.
 
-    Raises ValueError when the learner is no Mono-Forward network or a block of it is frozen, and for data or numbers that
-    make no sense; StageError when a stage fails.
+    Raises ValueError when the learner is no Mono-Forward network or a block of it is frozen, and for data or
+    numbers that make no sense; StageError when a stage fails.
     """
     if not isinstance(learner, MonoForward) or learner.given():
         frozen = " with frozen blocks" if isinstance(learner, MonoForward) else ""
-        raise ValueError("only a Mono-Forward network that is trained as a whole can be pipelined; "
-                         f"got {type(learner).__name__}{frozen}")  # fmt: skip
+        raise ValueError(
+            "only a Mono-Forward network that is trained as a whole can be pipelined; "
+            f"got {type(learner).__name__}{frozen}"
+        )
     if epochs < 1 or not lr > 0 or not 1 <= batch_size <= len(train):
-        raise ValueError("epochs must be at least 1, lr positive and batch_size between 1 and the number of images, "
-                         f"{len(train)}; got epochs={epochs}, lr={lr}, batch_size={batch_size}")  # fmt: skip
+        raise ValueError(
+            "epochs must be at least 1, lr positive and batch_size between 1 and the number of images, "
+            f"{len(train)}; got epochs={epochs}, lr={lr}, batch_size={batch_size}"
+        )
     check_data(train.images, train.labels, learner.classes)
     device, threads = train.labels.device, threads or max(1, (os.cpu_count() or 1) // len(learner.blocks))
     plan = Plan(epochs, batch_size, lr, seed, cooldown, resolve_precision(precision, device), threads)
@@ -107,7 +112,10 @@ def _work(
 
 
 def _in_streams(learner: MonoForward, train: Split, plan: Plan) -> Run:
-    """One process queues all the work; the device does as much at once as the events allow. Not run on a GPU yet."""
+    """One process queues all the work; the device does as much at once as the events allow.
+
+    Not run on a GPU yet.
+    """
     device = train.labels.device
     system = torch.get_device_module(
         device

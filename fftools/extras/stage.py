@@ -1,4 +1,4 @@
-"""What a pipeline is made of: stages, each with a block of its own, and borders, over which batches are passed on."""
+"""What a pipeline is made of: stages, each with a block of its own, and the borders between them."""
 
 import math
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ class Plan:
 
 
 class Stage:
-    """One block with its matrix and an optimizer of its own. Adam treats each number by itself: nothing changes by that."""
+    """One block with its matrix and an optimizer of its own: Adam treats each number by itself anyway."""
 
     def __init__(self, learner: MonoForward, number: int, plan: Plan, device: torch.device):
         self.block, self.projection, self.read = (
@@ -100,5 +100,6 @@ def check_loss(loss: float, number: int, blocks: int, epoch: int, lr: float) -> 
     """Raises StageError, with the block counted from 1, for a loss that is not finite."""
     if not math.isfinite(loss):
         raise StageError(
-            f"block {number + 1} of {blocks}: its loss is {loss} in epoch {epoch}; lr={lr} is probably too high"
+            f"block {number + 1} of {blocks}: its loss is {loss} in epoch {epoch}; "
+            f"lr={lr} is probably too high"
         )

@@ -17,7 +17,7 @@ _path = None
 
 
 def path() -> str:
-    """"fourier" where wide convolutions may go through Fourier space, "direct" where none does.
+    """ "fourier" where wide convolutions may go through Fourier space, "direct" where none does.
 
     Processors with matrix units (AMX) convolve directly: the costs above were not measured there.
     """
@@ -63,9 +63,14 @@ class Convolution(nn.Conv2d):
     def _through_fourier_space(self, shape: torch.Size, dtype: torch.dtype) -> bool:
         """Whether maps `(N, C, H, W)` do so."""
         kernel, padding = self.kernel_size[0], self.padding[0]
-        plain = (self.weight.device.type == "cpu" and self.kernel_size == (kernel, kernel)
-                 and self.stride == self.dilation == (1, 1) and self.padding == (padding, padding)
-                 and self.groups == 1 and self.padding_mode == "zeros")
+        plain = (
+            self.weight.device.type == "cpu"
+            and self.kernel_size == (kernel, kernel)
+            and self.stride == self.dilation == (1, 1)
+            and self.padding == (padding, padding)
+            and self.groups == 1
+            and self.padding_mode == "zeros"
+        )
         return plain and path() == "fourier" and cheaper(shape, self.out_channels, kernel, padding, dtype)
 
     def _leads_there(self, shape: torch.Size, dtype: torch.dtype) -> bool:
@@ -90,9 +95,14 @@ def cheaper(shape: torch.Size, filters: int, kernel: int, padding: int, dtype: t
     if dtype not in COST or min(high, wide) < 1 or min(height, width) + padding < 3:
         return False
     rows, planes = 2 * (height // 2 + 1), fourier.planes(height, width, padding)
-    transforms = (samples * channels * width * (rows * height + 2 * planes)
-                  + channels * filters * kernel * (rows * kernel + 2 * planes)
-                  + samples * filters * wide * (rows * high + 2 * planes))
-    products, plain = planes * samples * channels * filters, samples * channels * filters * kernel**2 * high * wide
+    transforms = (
+        samples * channels * width * (rows * height + 2 * planes)
+        + channels * filters * kernel * (rows * kernel + 2 * planes)
+        + samples * filters * wide * (rows * high + 2 * planes)
+    )
+    products, plain = (
+        planes * samples * channels * filters,
+        samples * channels * filters * kernel**2 * high * wide,
+    )
     direct, product, transform = COST[dtype]
     return product * products + transform * transforms < direct * plain

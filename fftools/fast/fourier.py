@@ -32,8 +32,12 @@ def convolve(x: Tensor, weight: Tensor, padding: int) -> Tensor:
     parts = []
     for rows, columns in transforms(height, width, weight.shape[2], padding, x.dtype):
         seen = columns.maps @ (rows.maps @ maps.view(height, -1)).view(rows.count, columns.maps.shape[1], -1)
-        known = columns.taps @ (rows.taps @ taps.view(len(taps), -1)).view(rows.count, columns.taps.shape[1], -1)
-        product = seen.view(-1, samples, channels) @ known.view(-1, channels, len(weight))  # one for each plane
+        known = columns.taps @ (rows.taps @ taps.view(len(taps), -1)).view(
+            rows.count, columns.taps.shape[1], -1
+        )
+        product = seen.view(-1, samples, channels) @ known.view(
+            -1, channels, len(weight)
+        )  # one for each plane
         product = columns.back @ product.view(rows.count, columns.back.shape[1], -1)
         parts.append(rows.back @ product.view(rows.back.shape[1], -1))
     return (parts[0] + parts[1]).view(-1, columns.kept, samples, len(weight)).permute(2, 3, 0, 1)
@@ -51,10 +55,14 @@ class Axis:
 
 
 @lru_cache
-def transforms(height: int, width: int, kernel: int, padding: int, dtype: torch.dtype) -> list[tuple[Axis, Axis]]:
+def transforms(
+    height: int, width: int, kernel: int, padding: int, dtype: torch.dtype
+) -> list[tuple[Axis, Axis]]:
     """For complex rows of the spectrum and for real ones: what height and width go through. Made in float64."""
-    return [(_rows(height, kernel, padding, real, dtype), _columns(width, kernel, padding, real, dtype))
-            for real in (False, True)]
+    return [
+        (_rows(height, kernel, padding, real, dtype), _columns(width, kernel, padding, real, dtype))
+        for real in (False, True)
+    ]
 
 
 def planes(height: int, width: int, padding: int) -> int:
@@ -72,7 +80,11 @@ def _waves(size: int, kernel: int, padding: int) -> tuple[Tensor, Tensor, Tensor
     period, kept = size + padding, size + 2 * padding - kernel + 1
     frequency = torch.arange(period)[:, None]
     wave = lambda places: torch.exp(2j * math.pi / period * (frequency * places).double())
-    maps, taps, back = wave(torch.arange(size)).conj(), wave(torch.arange(kernel)), wave(torch.arange(kept) - padding).T / period
+    maps, taps, back = (
+        wave(torch.arange(size)).conj(),
+        wave(torch.arange(kernel)),
+        wave(torch.arange(kept) - padding).T / period,
+    )
     frequency = frequency.flatten()
     alone = 2 * frequency % period == 0
     counts = torch.where(alone, 1.0, 2.0).double() * (2 * frequency <= period)
@@ -97,8 +109,13 @@ def _columns(size: int, kernel: int, padding: int, real: bool, dtype: torch.dtyp
         matrices = (to_planes(maps, "maps"), to_planes(taps, "taps"), from_planes(back))
         return _axis(1, *(matrix.flatten(2).flatten(0, 1) for matrix in matrices), dtype)
     needed = (counts > 0)[:, None] & (~alone[:, None] | torch.tensor([True, False, False]))
-    return _axis(1, to_planes(maps, "maps")[:, :, 0][needed], to_planes(taps, "taps")[:, :, 0][needed],
-                 from_planes(back * counts)[0][:, needed], dtype)
+    return _axis(
+        1,
+        to_planes(maps, "maps")[:, :, 0][needed],
+        to_planes(taps, "taps")[:, :, 0][needed],
+        from_planes(back * counts)[0][:, needed],
+        dtype,
+    )
 
 
 def _as_real(z: Tensor) -> Tensor:

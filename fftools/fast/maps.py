@@ -10,7 +10,12 @@ from torch import Tensor, nn
 
 def places_first(x: Tensor) -> bool:
     """Whether maps `(N, C, H, W)` lie in a CPU's memory as `(H, W, N, C)`, as convolution through Fourier space leaves them."""
-    return x.dim() == 4 and x.device.type == "cpu" and x.permute(2, 3, 0, 1).is_contiguous() and not x.is_contiguous()
+    return (
+        x.dim() == 4
+        and x.device.type == "cpu"
+        and x.permute(2, 3, 0, 1).is_contiguous()
+        and not x.is_contiguous()
+    )
 
 
 class SquaresOfMaps(torch.autograd.Function):
@@ -44,7 +49,9 @@ class LayerNorm(torch.autograd.Function):
         (out, scale), maps = ctx.saved_tensors, gradient.permute(2, 3, 0, 1)
         mean = _over_places(maps, lambda row: row.sum(2)) / maps[:, :, 0].numel()
         along = _over_places(maps * out, lambda row: row.sum(2)) / maps[:, :, 0].numel()
-        return ((maps - out * _each(along, maps) - _each(mean, maps)) * _each(scale, maps)).permute(2, 3, 0, 1)
+        return ((maps - out * _each(along, maps) - _each(mean, maps)) * _each(scale, maps)).permute(
+            2, 3, 0, 1
+        )
 
 
 def _over_places(maps: Tensor, what: Callable[[Tensor], Tensor]) -> Tensor:
@@ -87,8 +94,15 @@ class _Averaged(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient):
         (x,), (rows, columns) = ctx.saved_tensors, gradient.shape[2:]
-        left = x.shape[3] - 2 * columns, x.shape[2] - 2 * rows  # the last column and row of a map with odd edges: not seen
-        x = x.permute(0, 2, 3, 1)[:, :2 * rows, :2 * columns].unflatten(2, (columns, 2)).unflatten(1, (rows, 2))
+        left = (
+            x.shape[3] - 2 * columns,
+            x.shape[2] - 2 * rows,
+        )  # the last column and row of a map with odd edges: not seen
+        x = (
+            x.permute(0, 2, 3, 1)[:, : 2 * rows, : 2 * columns]
+            .unflatten(2, (columns, 2))
+            .unflatten(1, (rows, 2))
+        )
         each = (gradient.permute(0, 2, 3, 1).contiguous() / 4)[:, :, None, :, None]
         below = torch.ops.aten.threshold_backward(each.expand_as(x), x, 0).flatten(3, 4).flatten(1, 2)
         return (F.pad(below, (0, 0, 0, left[0], 0, left[1])) if any(left) else below).permute(0, 3, 1, 2)

@@ -5,7 +5,7 @@ import sys
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc not to hand large freed blocks back: it would fetch, page by page, the same ones in every step.
+    """Tell glibc to keep large freed blocks: it would fetch the same ones, page by page, in every step.
 
     Halves the time of a convolutional step on a CPU. Elsewhere than under Linux with glibc nothing is done.
     """

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """"float32" or "bf16"; "auto" asks the hardware whether it multiplies matrices in bf16. Raises ValueError for others."""
+    """The precision meant, "float32" or "bf16": with "auto" what the hardware has. Raises ValueError."""
     if precision not in ("auto", "float32", "bf16"):
         raise ValueError(f'precision must be "auto", "float32" or "bf16"; got {precision!r}')
     if precision != "auto":
@@ -17,7 +17,9 @@ def resolve_precision(precision: str, device: torch.device) -> str:
         return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "float32"
     if device.type == "cpu":
         able = torch.cpu.get_capabilities()
-        return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") or able.get("amx_tile") else "float32"
+        return (
+            "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") or able.get("amx_tile") else "float32"
+        )
     return "float32"
 
 
@@ -32,7 +34,7 @@ def precision_context(precision: str, device: torch.device):
 
 
 def in_precision(losses: Iterator[Tensor], precision: str, device: torch.device) -> Iterator[Tensor]:
-    """The losses, each computed in this precision when it is asked for; what is done in between is not touched."""
+    """The losses, each computed in this precision when it is asked for; what happens in between is not."""
     while True:
         with precision_context(precision, device):
             loss = next(losses, None)

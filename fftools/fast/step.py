@@ -44,7 +44,9 @@ class Captured:
             self.found = self.step(self.images, self.labels)
 
 
-def make_optimizer(name: str, parameters: Iterable[nn.Parameter], lr: float, device: torch.device) -> torch.optim.Optimizer:
+def make_optimizer(
+    name: str, parameters: Iterable[nn.Parameter], lr: float, device: torch.device
+) -> torch.optim.Optimizer:
     """The optimizer `name`, "adam" or "sgd" (momentum 0.9), of these parameters; fused where PyTorch can."""
     cuda = device.type == "cuda"
     rate = torch.tensor(lr, device=device) if cuda else lr  # a captured graph reads the rate from the device
@@ -62,14 +64,18 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
-    """`load_state_dict` for the state alone: rate and options stay as they are, since they belong to this device.
+    """`load_state_dict` for the state alone: rate and options belong to this device and stay.
 
-    A file from a CPU may go on where a graph is captured, which needs the rate on the device and a `capturable` optimizer.
-    Raises ValueError when the state is of other parameters.
+    A file from a CPU may go on where a graph is captured, which needs the rate on the device and a
+    `capturable` optimizer. Raises ValueError when the state is of other parameters.
     """
-    own = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
+    own = [
+        {name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups
+    ]
     if len(own) != len(state["param_groups"]):
-        raise ValueError(f"the optimizer has {len(own)} groups of parameters; got {len(state['param_groups'])}")
+        raise ValueError(
+            f"the optimizer has {len(own)} groups of parameters; got {len(state['param_groups'])}"
+        )
     groups = [group | options for group, options in zip(state["param_groups"], own)]
     optimizer.load_state_dict(state | {"param_groups": groups})
     for group, options in zip(optimizer.param_groups, own):

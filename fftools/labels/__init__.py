@@ -6,5 +6,15 @@ from fftools.labels.morphology import Morphology
 from fftools.labels.pixels import Pixels
 from fftools.labels.scheme import LabelScheme, Overlay, hard_wrong, random_wrong, stretch
 
-__all__ = ["Fourier", "Hybrids", "LabelScheme", "Morphology", "Overlay", "Pixels", "blurred_masks", "hard_wrong",
-           "random_wrong", "stretch"]
+__all__ = [
+    "Fourier",
+    "Hybrids",
+    "LabelScheme",
+    "Morphology",
+    "Overlay",
+    "Pixels",
+    "blurred_masks",
+    "hard_wrong",
+    "random_wrong",
+    "stretch",
+]

@@ -12,11 +12,12 @@ from fftools.labels.scheme import Overlay
 class Fourier(Overlay):
     """A wave over the whole image for each class (FF-CNN, Section 2.1).
 
-    set         1: four orientations (0°, 45°, 90°, 135°) at 1, 2, 3, … cycles per image. 2: one frequency, the lowest
-                at which so many equidistant angles in [0°, 180°) are different modes of the image's Fourier space
+    set         1: four orientations (0°, 45°, 90°, 135°) at 1, 2, 3, … cycles per image. 2: one frequency,
+                the lowest at which so many equidistant angles in [0°, 180°) are different modes of the
+                image's Fourier space
     strength    K, the share of the wave in the sum
-    colours     False: a wave is grey. True, for colour images and many classes: each wave stands for seven classes, in red,
-                green, blue and their mixes (ours; the paper has grey images)
+    colours     False: a wave is grey. True, for colour images and many classes: each wave stands for seven
+                classes, in red, green, blue and their mixes (ours; the paper has grey images)
 
     Which ten of set 1's twelve modes the authors took is not known; here the lowest frequencies come first.
     """
@@ -30,21 +31,31 @@ class Fourier(Overlay):
         self.set, self.colours = set, colours
 
     def modes(self, height: int, width: int) -> list[tuple[int, int, int]]:
-        """Each class's mode (with `colours` that of seven): cycles per image downward, to the right, phase in quarter turns.
+        """Each class's mode (of seven with `colours`): cycles downward, to the right, phase in quarters.
 
         Set 1 goes on with the next phase when an image of this size has no higher frequency left.
         Raises ValueError when there is no room for so many different waves.
         """
-        nyquist, count = min(height, width) // 2, math.ceil(self.classes / len(self.MIXES)) if self.colours else self.classes
+        nyquist, count = (
+            min(height, width) // 2,
+            math.ceil(self.classes / len(self.MIXES)) if self.colours else self.classes,
+        )
         if self.set == 1:
             directions = [(0, 1), (1, 1), (1, 0), (1, -1)]
-            found = [(f * y, f * x, phase) for phase in range(4) for f in range(1, nyquist) for y, x in directions]
+            found = [
+                (f * y, f * x, phase) for phase in range(4) for f in range(1, nyquist) for y, x in directions
+            ]
         else:
             angles = [math.pi * c / count for c in range(count)]
-            rings = ([(round(f * math.sin(a)), round(f * math.cos(a)), 0) for a in angles] for f in range(1, nyquist))
+            rings = (
+                [(round(f * math.sin(a)), round(f * math.cos(a)), 0) for a in angles]
+                for f in range(1, nyquist)
+            )
             found = next((ring for ring in rings if len({*ring}) == count), [])
         if len(found) < count:
-            raise ValueError(f"images of {height}×{width} pixels have no room for {count} waves of set {self.set}")
+            raise ValueError(
+                f"images of {height}×{width} pixels have no room for {count} waves of set {self.set}"
+            )
         return found[:count]
 
     def waves(self, height: int, width: int) -> Tensor:
@@ -65,7 +76,9 @@ class Fourier(Overlay):
             space[number, 0, down, right] = height * width * (-1j) ** phase
         waves = torch.fft.ifft2(space).real
         if self.colours:
-            waves = (waves[:, None] * torch.tensor(self.MIXES)[None, :, :, None, None]).flatten(0, 1)[: self.classes]
+            waves = (waves[:, None] * torch.tensor(self.MIXES)[None, :, :, None, None]).flatten(0, 1)[
+                : self.classes
+            ]
         return ((1 + waves) / 2).clamp(0, 1).float()  # rounding may lead out of it
 
     def overlay(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -79,8 +92,10 @@ class Fourier(Overlay):
 
     def _waves_for(self, images: Tensor) -> Tensor:
         if images.dim() != 4 or self.colours and images.shape[1] != len(self.MIXES[0]):
-            raise ValueError(f"{'coloured ' * self.colours}waves need images (N, {'3' if self.colours else 'C'}, H, W); "
-                             f"got {tuple(images.shape)}")
+            raise ValueError(
+                f"{'coloured ' * self.colours}waves need images (N, {'3' if self.colours else 'C'}, H, W); "
+                f"got {tuple(images.shape)}"
+            )
         return self.waves(*images.shape[2:]).to(images.device)
 
     def extra_repr(self) -> str:

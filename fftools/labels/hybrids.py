@@ -8,7 +8,7 @@ from fftools.inputs import as_images
 
 
 class Hybrids(nn.Module):
-    """No label at all: positive data are the images, negative data mix two of them (Hinton 2022, Section 3.2).
+    """No label: positive data are the images, negative data mix two of them (Hinton 2022, Section 3.2).
 
     A blurred random mask m has large regions of ones and of zeros; the negative is x₁·m + x₂·(1 − m), which
     has the short-range correlations of an image but the wrong long-range ones.
@@ -42,7 +42,7 @@ class Hybrids(nn.Module):
 
 
 def blurred_masks(images: Tensor, blurs: int) -> Tensor:
-    """One boolean mask `(N, 1, H, W)` per image `(C, H, W)`: random bits, blurred with [¼, ½, ¼] both ways, over ½."""
+    """A boolean mask `(N, 1, H, W)` for each image: random bits, blurred with [¼, ½, ¼] both ways, over ½."""
     count, _, height, width = images.shape
     bits = torch.randint(2, (count, 1, height, width), device=images.device).to(images.dtype)
     blur = images.new_full((3,), 0.25)  # made on the device: a captured graph copies nothing from the host

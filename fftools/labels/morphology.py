@@ -1,4 +1,4 @@
-"""A label as a morphological operation, and such operations on whole batches: each image with one of its own."""
+"""A label as a morphological operation, and such operations on batches: each image with its own."""
 
 import torch
 import torch.nn.functional as F
@@ -9,8 +9,8 @@ from fftools.labels.scheme import Overlay, stretch
 
 OPERATIONS = ("dilation", "erosion", "opening", "closing", "gradient")
 
-# White, grey and black marks, one of 2,800 tiles drawn at random (an eighth to a fifth white, as much black): of the 60 under
-# which the first ten textures differ most, wherever they begin, the one under which no two of all 105 are alike.
+# White, grey and black marks, one of 2,800 tiles drawn at random (an eighth to a fifth white, as much black):
+# of the 60 under which the first ten textures differ most, the one under which no two of all 105 are alike.
 TILE = ("#oo#ooo.",
         "o.o.oooo",
         "oo.oooo#",
@@ -18,11 +18,11 @@ TILE = ("#oo#ooo.",
         "o#oooo##",
         ".oooooo#",
         "ooooo#o#",
-        "oo.ooooo")
+        "oo.ooooo")  # fmt: skip
 
 
 def grain(height: int, width: int) -> Tensor:
-    """`TILE` over and over, float `(height, width)` in [0, 1]: something to be changed wherever an image is even."""
+    """`TILE` over and over, float `(height, width)` in [0, 1]: something to change where an image is even."""
     tile = torch.tensor([[".o#".index(mark) / 2 for mark in row] for row in TILE])
     return over_and_over(tile, height, width)
 
@@ -33,9 +33,10 @@ def over_and_over(tile: Tensor, height: int, width: int) -> Tensor:
 
 
 def structuring_elements() -> Tensor:
-    """21 flat elements in windows of 7×7, bool `(21, 7, 7)`, symmetric about their middle and of at most 13 places.
+    """21 flat elements, bool `(21, 7, 7)`, symmetric about their middle and of at most 13 places.
 
-    Lines in four directions, plus, cross, and a grid of nine places; with an edge of 5 pixels, then of 7, then of 3.
+    Lines in four directions, plus, cross, and a grid of nine places; with an edge of 5 pixels, then of 7,
+    then of 3.
     """
     y, x = torch.meshgrid(torch.arange(-3, 4), torch.arange(-3, 4), indexing="ij")
     lines = [y == 0, x == 0, y == x, y == -x]
@@ -48,10 +49,10 @@ def structuring_elements() -> Tensor:
 
 
 def transform(images: Tensor, operations: Tensor, elements: Tensor) -> Tensor:
-    """Each of the images, float `(N, C, H, W)`, under its own operation, a place in `OPERATIONS`, int64 `(N,)`.
+    """Each image `(C, H, W)`, float, under its own operation, an index into `OPERATIONS`, int64 `(N,)`.
 
-    `elements`: see `dilation`. An opening dilates the erosion, a closing erodes the dilation, the gradient is the
-    difference of the two; an erosion is the dilation of the negative. So three dilations give all five.
+    `elements`: see `dilation`. An opening dilates the erosion, a closing erodes the dilation, the gradient is
+    the difference of the two; an erosion is the dilation of the negative. So three dilations give all five.
     """
     dilated, eroded = dilation(images, elements), -dilation(-images, elements)
     opens = (operations == OPERATIONS.index("opening")).view(-1, 1, 1, 1)
@@ -61,7 +62,7 @@ def transform(images: Tensor, operations: Tensor, elements: Tensor) -> Tensor:
 
 
 def dilation(images: Tensor, elements: Tensor) -> Tensor:
-    """The highest value under each image's own flat structuring element, `(N, C, H, W)`; nothing comes in from outside.
+    """The highest value under each image's own structuring element, `(N, C, H, W)`.
 
     `elements` are bool `(N, h, w)`, with odd h and w and symmetric about their middle, none of them empty.
     The loop goes over the places of the window, not over the images.
@@ -71,17 +72,18 @@ def dilation(images: Tensor, elements: Tensor) -> Tensor:
     found = torch.full_like(images, -torch.inf)
     for place, inside in enumerate(elements.flatten(1).T):
         y, x = divmod(place, right)
-        here = around[:, :, y:y + height, x:x + width]
+        here = around[:, :, y : y + height, x : x + width]
         found = torch.where(inside[:, None, None, None], torch.maximum(found, here), found)
     return found
 
 
 class Morphology(Overlay):
-    """The image's own forms, changed in a way of the class's own: dilated, eroded, opened, closed, or their outlines taken.
+    """The image's own forms, changed in a way of the class: dilated, eroded, opened, closed, or outlined.
 
-    The later version of the FF-CNN paper names morphology labels and does not describe them: this design is ours. Class c has
-    operation c mod 5 and structuring element c mod 21 of `structuring_elements`, so that 105 classes differ. Even ground would
-    not show what was done to it: so three quarters of what is changed is a grain, the same marks every eight pixels.
+    The later version of the FF-CNN paper names morphology labels and does not describe them: this design is
+    ours. Class c has operation c mod 5 and structuring element c mod 21 of `structuring_elements`, so that
+    105 classes differ. Even ground would not show what was done to it: so three quarters of what is changed
+    is a grain, the same marks every eight pixels.
 
     strength   K, the share of the changed image in the sum
 

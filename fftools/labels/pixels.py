@@ -30,8 +30,10 @@ class Pixels(LabelScheme):
 
     def _write(self, images: Tensor, weights: Tensor) -> Tensor:
         if not images.is_floating_point() or images.shape[1:].numel() < self.classes:
-            raise ValueError(f"{str(images.dtype)[6:]} images of shape {tuple(images.shape)} have no room for "
-                             f"{self.classes} label pixels")
+            raise ValueError(
+                f"{str(images.dtype)[6:]} images of shape {tuple(images.shape)} have no room for "
+                f"{self.classes} label pixels"
+            )
         out = images.flatten(1).clone()
         out[:, : self.classes] = weights * self.on
         return out.view_as(images)

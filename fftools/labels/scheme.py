@@ -13,8 +13,9 @@ from fftools.inputs import as_images, check_labels
 class LabelScheme(nn.Module):
     """A label written into the image: what is positive and what negative follows from `embed` alone.
 
-    `images` are uint8, or float in [0, 1], `(N, C, H, W)`; `labels` are int64 `(N,)`, between 0 and `classes` − 1; others raise
-    ValueError, and so do fewer than two classes. What a scheme keeps on a device are buffers that no state dict holds: a learner takes them along.
+    `images` are uint8, or float in [0, 1], `(N, C, H, W)`; `labels` are int64 `(N,)`, between 0 and `classes`
+    − 1; others raise ValueError, and so do fewer than two classes. What a scheme keeps on a device are
+    buffers that no state dict holds: a learner takes them along.
     """
 
     def __init__(self, classes: int):
@@ -42,7 +43,7 @@ class LabelScheme(nn.Module):
         return self.embed(images, hard_wrong(logits, labels))
 
     def enter(self, images: Tensor, labels: Tensor) -> Tensor:
-        """The images as floats. Raises ValueError for others, and for labels out of range if they are at hand, on a CPU."""
+        """The images as floats. Raises ValueError for others, and on a CPU for labels out of range."""
         images = as_images(images)
         check_labels(labels, images, self.classes, values=images.device.type == "cpu")
         return images
@@ -85,7 +86,7 @@ class Overlay(LabelScheme):
         return self.superpose(images, self.overlay(images, labels))
 
     def superpose(self, images: Tensor, overlay: Tensor) -> Tensor:
-        """The overlay, float in [0, 1], of the images' shape or one that expands to it, laid over float images."""
+        """The overlay, float in [0, 1], of a shape that expands to the images', laid over float images."""
         weight = self.weight.to(images.device, images.dtype)
         return stretch(torch.lerp(images, overlay.to(images.dtype).expand_as(images), weight))
 
@@ -99,7 +100,7 @@ def random_wrong(labels: Tensor, classes: int) -> Tensor:
 
 
 def hard_wrong(logits: Tensor, labels: Tensor) -> Tensor:
-    """For each label, a wrong class drawn from softmax(`logits`) `(N, classes)` (Hinton's own code). int64 `(N,)`.
+    """For each label, a wrong class drawn from softmax(`logits`) `(N, classes)` (Hinton's code); int64.
 
     Drawn with the Gumbel-max trick, which needs no host synchronisation, unlike `torch.multinomial`.
     """
@@ -108,6 +109,6 @@ def hard_wrong(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def stretch(images: Tensor) -> Tensor:
-    """Each image `(C, H, W)` of a batch shifted and scaled to fill [0, 1]; one without any contrast becomes 0."""
+    """Each image of a batch shifted and scaled to fill [0, 1]; one without any contrast becomes 0."""
     low, high = (extreme.view(-1, 1, 1, 1) for extreme in images.flatten(1).aminmax(dim=1))
     return (images - low) / (high - low).clamp_min(torch.finfo(images.dtype).tiny)

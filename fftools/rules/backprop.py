@@ -12,21 +12,25 @@ from fftools.learner import Learner
 
 
 class Backprop(Learner):
-    """Blocks, a linear head on the last one's output, softmax cross-entropy; one loss, one graph for all blocks.
+    """Blocks, a linear head on the last one's output, softmax cross-entropy: one loss for all blocks.
 
     blocks     from `fftools.blocks`
     classes    outputs of the head, which has a bias or none
-    segments   None keeps every activation for the backward pass; a number cuts the stack into so many segments, keeps what
-               enters each, and computes the rest again when it is needed: the same gradients in less memory and more time
-               (activation checkpointing, Chen et al. 2016)
+    segments   None keeps every activation for the backward pass; a number cuts the stack into so many
+               segments, keeps what enters each, and computes the rest again when it is needed: the same
+               gradients in less memory and more time (activation checkpointing, Chen et al. 2016)
 
     Raises ValueError when there are fewer blocks than segments, or fewer segments than one.
     """
 
-    def __init__(self, blocks: nn.ModuleList, classes: int = 10, bias: bool = True, segments: int | None = None):
+    def __init__(
+        self, blocks: nn.ModuleList, classes: int = 10, bias: bool = True, segments: int | None = None
+    ):
         super().__init__()
         if segments is not None and not 1 <= segments <= len(blocks):
-            raise ValueError(f"segments must be between 1 and the number of blocks, {len(blocks)}, or None; got {segments}")
+            raise ValueError(
+                f"segments must be between 1 and the number of blocks, {len(blocks)}, or None; got {segments}"
+            )
         self.blocks, self.classes, self.segments = blocks, classes, segments
         self.head = nn.LazyLinear(classes, bias=bias)
 

@@ -1,4 +1,4 @@
-"""Two more controls: backprop's network and loss, with fixed random matrices in the place of the transposed weights."""
+"""Two more controls: backprop's network and loss, with fixed random matrices for the transposed weights."""
 
 import copy
 from collections.abc import Iterable, Iterator
@@ -10,16 +10,19 @@ from fftools.rules.backprop import Backprop
 
 
 class FeedbackAlignment(Backprop):
-    """The error goes back layer by layer, through fixed random weights instead of the layers' own (Lillicrap et al. 2016).
+    """The error goes back through fixed random weights, not the layers' own (Lillicrap et al. 2016).
 
-    The feedback weights are drawn as the layers' own are; a convolution's are those of a convolution of the same form.
-    Raises ValueError when a block is not a sequence of layers, as that of `blocks.averaged` is not.
+    The feedback weights are drawn as the layers' own are; a convolution's are those of a convolution of the
+    same form. Raises ValueError when a block is not a sequence of layers, as that of `blocks.averaged` is
+    not.
     """
 
     def __init__(self, blocks: nn.ModuleList, classes: int = 10, bias: bool = True):
         super().__init__(blocks, classes, bias)
         if odd := [type(block).__name__ for block in blocks if not isinstance(block, nn.Sequential)]:
-            raise ValueError(f"the error goes back layer by layer, so every block has to be an nn.Sequential; got {odd}")
+            raise ValueError(
+                f"the error goes back layer by layer, so every block has to be an nn.Sequential; got {odd}"
+            )
         self.feedback = _frozen([*_redrawn(blocks), nn.LazyLinear(classes)])
 
     def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
@@ -34,8 +37,8 @@ class FeedbackAlignment(Backprop):
 class DirectFeedbackAlignment(Backprop):
     """Each block gets the output's error at once, through a fixed random matrix of its own (Nøkland 2016).
 
-    With e the error of the softmax `(N, classes)`, block i's output is told the gradient e Bᵢ, Bᵢ `(classes, D)`;
-    inside the block, through its ReLU and pooling, the gradient is the true one.
+    With e the error of the softmax `(N, classes)`, block i's output is told the gradient e Bᵢ, Bᵢ `(classes,
+    D)`; inside the block, through its ReLU and pooling, the gradient is the true one.
     """
 
     def __init__(self, blocks: nn.ModuleList, classes: int = 10, bias: bool = True):
@@ -73,6 +76,6 @@ def _redrawn(blocks: nn.ModuleList) -> nn.ModuleList:
 
 
 def _forward(layer: nn.Module, feedback: nn.Module, x: Tensor) -> Tensor:
-    """`layer(x)`, bit for bit; its weights get their true gradient, `x` the one that `feedback` would send back."""
+    """`layer(x)`, bit for bit; its weights get their true gradient, `x` that of `feedback`."""
     carried = feedback(x)
     return layer(x.detach()) + (carried - carried.detach())

@@ -1,4 +1,4 @@
-"""The Forward-Forward rule (Hinton 2022): every block learns to tell positive from negative data by its goodness."""
+"""The Forward-Forward rule (Hinton 2022): every block learns to separate positive from negative data."""
 
 from collections.abc import Iterator
 
@@ -19,37 +19,45 @@ class ForwardForward(Learner):
     label       how a label enters an image, from `fftools.labels`
     goodness    `SumOfSquares` (Hinton) or `MeanOfSquares`, with threshold, loss, and the norm between blocks
     negatives   `RandomLabels`, `HardLabels` or `AllLabels`, from `fftools.rules.goodness` as well
-    local       False back-propagates the sum of the losses through the whole stack. That is no longer learning without
-                backpropagation; it is one reading of the FF-CNN paper's "cumulative network loss"
+    local       False back-propagates the sum of the losses through the whole stack, which is one reading of
+                the FF-CNN paper's "cumulative network loss" and no longer learning without backpropagation
 
-    Raises ValueError when there is no block `goodness.first`, or the negatives need labels that the scheme does not have.
+    Raises ValueError when there is no block `goodness.first`, or a scheme without labels meets wrong labels.
     """
 
-    def __init__(self, blocks: nn.ModuleList, label: LabelScheme | Hybrids, goodness: SumOfSquares | None = None,
-                 negatives: RandomLabels | None = None, local: bool = True):
+    def __init__(
+        self,
+        blocks: nn.ModuleList,
+        label: LabelScheme | Hybrids,
+        goodness: SumOfSquares | None = None,
+        negatives: RandomLabels | None = None,
+        local: bool = True,
+    ):
         super().__init__()
         self.blocks, self.label, self.classes, self.local = blocks, label, label.classes, local
         self.goodness, self.negatives = goodness or SumOfSquares(), negatives or RandomLabels()
         if not 1 <= self.goodness.first <= len(blocks):
             raise ValueError(f"first must be one of the blocks 1 to {len(blocks)}; got {self.goodness.first}")
         if self.negatives.needs_labels and not label.classes:
-            raise ValueError(f"{type(negatives).__name__} are wrong labels, and {type(label).__name__} has no labels")
-        if local:
-            blocks[: self.goodness.first - 1].requires_grad_(False)  # without a loss they keep their random weights
-        # The one-pass softmax is one more local learner: it reads the blocks' activations and sends nothing back.
+            kind, scheme = type(negatives).__name__, type(label).__name__
+            raise ValueError(f"{kind} are wrong labels, and {scheme} has no labels")
+        if local:  # without a loss, blocks keep their random weights
+            blocks[: self.goodness.first - 1].requires_grad_(False)
+        # The softmax is a local learner, too: it reads the blocks' activations and sends nothing back.
         self.softmax = nn.LazyLinear(label.classes) if self.negatives.needs_softmax else None
 
     def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
-        """See `Learner`. With hard negatives, the loss of the softmax comes first: its wrong answers are needed."""
+        """See `Learner`. With hard negatives, the softmax comes first: its wrong answers are needed."""
         logits = None
         if self.softmax is not None:
             logits = self.one_pass(images)
             yield F.cross_entropy(logits, labels)
             logits = logits.detach()
-        yield from self.contrast(self.label.positive(images, labels), self.negatives(self.label, images, labels, logits))
+        negative = self.negatives(self.label, images, labels, logits)
+        yield from self.contrast(self.label.positive(images, labels), negative)
 
     def contrast(self, positive: Tensor, negative: Tensor) -> Iterator[Tensor]:
-        """The losses of the blocks for positive inputs `(N, …)` and negative ones `(N · m, …)`, in one pass for both."""
+        """The blocks' losses for positive inputs `(N, …)` and negative ones `(N · m, …)`, all in one pass."""
         x, total = torch.cat([positive, negative]), 0
         for number, block in enumerate(self.blocks, 1):
             x = block(self.norm(x.detach() if self.local else x))
@@ -63,7 +71,7 @@ class ForwardForward(Learner):
             yield total
 
     def block_loss(self, x: Tensor, positive: int) -> Tensor:
-        """The loss of a block's activations `(N + N · m, …)`, of which the first `positive` are those of positive data."""
+        """The loss of a block's activations `(N + N · m, …)`, of which the first `positive` are positive."""
         return self.goodness.loss(*self.goodness.excess(x).split([positive, len(x) - positive]))
 
     def norm(self, x: Tensor) -> Tensor:
@@ -71,48 +79,46 @@ class ForwardForward(Learner):
         return self.goodness.norm(x)
 
     def scores(self, images: Tensor) -> Tensor:
-        """Goodness of each image under each label, summed over the judging blocks (and the threshold taken off).
+        """Goodness minus threshold of each image under each label, added up over the judging blocks.
 
-        `(N, classes)` float32. One pass for every label. Raises ValueError when the network knows no labels.
+        `(N, classes)` float32, one pass for every label. Raises ValueError when the network knows no labels.
         """
         if not self.classes:
-            raise ValueError("this network was trained without labels: ask a linear read-out instead (readout.LinearReadout)")
+            raise ValueError("this network was trained without labels: ask a readout.LinearReadout instead")
         images = as_images(images)
-        return torch.stack([self.judge(images, torch.full((len(images),), label, device=images.device))
-                            for label in range(self.classes)], 1)
+        every = torch.arange(self.classes, device=images.device).expand(len(images), -1)
+        return torch.stack([self.judge(images, labels) for labels in every.unbind(1)], 1)
 
     def judge(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Goodness of each image under one label of its own, as in `scores`; labels int64 `(N,)`, result float32 `(N,)`."""
+        """As `scores`, of each image under one label of its own: int64 `(N,)` gives float32 `(N,)`."""
         return sum(self.goodness.excess(x) for x in self.judges(self.label.embed(images, labels)))
 
     def judges(self, inputs: Tensor) -> list[Tensor]:
         """The activations of the blocks whose goodness counts, first to last."""
-        return self.activations(inputs)[self.goodness.first - 1:]
+        return self.activations(inputs)[self.goodness.first - 1 :]
 
     def feature_maps(self, images: Tensor) -> list[Tensor]:
         """See `Learner`: those of the judging blocks, for the neutral label."""
         return [self.norm(x) for x in self.judges(self.label.neutral(images))]
 
     def one_pass(self, images: Tensor) -> Tensor:
-        """Logits `(N, classes)` of the softmax that was trained beside the blocks: one pass in place of one per label.
-
-        Raises ValueError when none was trained.
-        """
+        """Logits `(N, classes)` of the softmax beside the blocks: one pass. Raises ValueError without one."""
         if self.softmax is None:
-            raise ValueError("no softmax was trained beside the blocks; it comes with HardLabels() as negatives")
+            raise ValueError("no softmax was trained beside the blocks; HardLabels() as negatives bring it")
         return for_linear(self.features(images), self.softmax)
 
     def answers(self) -> dict[str, Scores]:
-        """See `Learner`: by goodness, and by the softmax if there is one; a network without labels has no answer."""
+        """See `Learner`: by goodness, and by the softmax; a network without labels has no answer."""
         found = {"goodness": self.scores} if self.classes else {}
         return found if self.softmax is None else found | {"one_pass": self.one_pass}
 
     def diagnose(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """How well each block tells positive from negative data, `[loss, accuracy]` (FF-CNN, Section 2.2); `(blocks, 2)`.
+        """See `Learner`: "discrimination", `[loss, accuracy]` of each block (FF-CNN, Section 2.2).
 
-        The negatives take the wrong labels in turn. The accuracy is the share of inputs on the right side of the threshold.
+        The negatives take the wrong labels in turn. Right is an input on its side of the threshold.
         """
-        wrong = (labels + 1 + torch.arange(len(labels), device=labels.device) % (self.classes - 1)) % self.classes
+        turn = torch.arange(len(labels), device=labels.device) % (self.classes - 1)
+        wrong = (labels + 1 + turn) % self.classes
         both, rows = torch.cat([self.label.embed(images, labels), self.label.embed(images, wrong)]), []
         for x in self.activations(both):
             positive, negative = self.goodness.excess(x).chunk(2)

@@ -24,9 +24,11 @@ class Part:
 
 
 class Softplus(Part):
-    """−log σ(excess/T) for positive, −log(1 − σ(excess/T)) for negative data, averaged over both (Hinton 2022, Section 2).
+    """−log σ(excess/T) for positive, −log(1 − σ(excess/T)) for negative data, averaged over both (Hinton
+    2022, Section 2).
 
-    temperature   T: the loss sees goodness minus threshold as excess/T; Hinton's is 1. Raises ValueError if not positive
+    temperature   T: the loss sees goodness minus threshold as excess/T; Hinton's is 1. Raises ValueError if
+                  not positive
     """
 
     def __init__(self, temperature: float = 1.0):
@@ -35,19 +37,25 @@ class Softplus(Part):
         self.temperature = temperature
 
     def __call__(self, positive: Tensor, negative: Tensor) -> Tensor:
-        """A scalar, from the excess of positive `(N,)` and of a whole number of negative data for each, `(N · m,)`."""
-        return (F.softplus(-positive / self.temperature).mean() + F.softplus(negative / self.temperature).mean()) / 2
+        """A scalar, from the excess of positive `(N,)` and of a whole number of negative data for each, `(N ·
+        m,)`.
+        """
+        return (
+            F.softplus(-positive / self.temperature).mean() + F.softplus(negative / self.temperature).mean()
+        ) / 2
 
 
 class Symmetric(Softplus):
     """On the difference of each pair: log(1 + exp((negative − positive)/T)) (SymBa, Lee & Song 2023).
 
-    Several negatives of a positive enter by the log of their summed exponentials (InfoNCE, van den Oord et al. 2018). A pair
-    whose difference is below T still counts as confused.
+    Several negatives of a positive enter by the log of their summed exponentials (InfoNCE, van den Oord et
+    al. 2018). A pair whose difference is below T still counts as confused.
     """
 
     def __call__(self, positive: Tensor, negative: Tensor) -> Tensor:
-        """See `Softplus`; the negatives are the first of every positive, then the second of every one, and so on."""
+        """See `Softplus`; the negatives are the first of every positive, then the second of every one, and so
+        on.
+        """
         positive, negative = positive / self.temperature, negative / self.temperature
         return F.softplus(negative.unflatten(0, (-1, len(positive))).logsumexp(0) - positive).mean()
 
@@ -56,12 +64,16 @@ class SumOfSquares(Part):
     """The goodness of a block: its squared activations, added up (Hinton 2022, Section 2).
 
     threshold   θ; None: the number of neurons, which is a mean square of 1
-    norm        what hides a block's goodness from the next: `rms_norm` (Hinton), `unit_length` or `layer_norm` of `blocks`
+    norm        what hides a block's goodness from the next: `rms_norm` (Hinton), `unit_length` or
+                `layer_norm` of `blocks`
     loss        `Softplus` or `Symmetric`
-    first       the first block whose goodness counts, in training and in the prediction; the FF-CNN's is block 2 (Section 3.1)
+    first       the first block whose goodness counts, in training and in the prediction; the FF-CNN's is
+                block 2 (Section 3.1)
     """
 
-    def __init__(self, threshold: float | None = None, norm=rms_norm, loss: Softplus | None = None, first: int = 1):
+    def __init__(
+        self, threshold: float | None = None, norm=rms_norm, loss: Softplus | None = None, first: int = 1
+    ):
         self.threshold, self.norm, self.loss, self.first = threshold, norm, loss or Softplus(), first
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -94,9 +106,11 @@ class MeanOfSquares(SumOfSquares):
 
 
 class RandomLabels(Part):
-    """Negative data by the label scheme's own means: for most, wrong labels, all equally likely (Hinton 2022, Section 3.3).
+    """Negative data by the label scheme's own means: for most, wrong labels, all equally likely (Hinton 2022,
+    Section 3.3).
 
-    each   negative data for each positive sample; the loss weighs both kinds equally. Raises ValueError below 1
+    each   negative data for each positive sample; the loss weighs both kinds equally. Raises ValueError below
+           1
     """
 
     needs_labels, needs_softmax = False, False
@@ -107,18 +121,24 @@ class RandomLabels(Part):
         self.each = each
 
     def __call__(self, label, images: Tensor, labels: Tensor, logits: Tensor | None) -> Tensor:
-        """Negative inputs `(N · each, …)`: the first of every image, then the second of every one, and so on."""
+        """Negative inputs `(N · each, …)`: the first of every image, then the second of every one, and so
+        on.
+        """
         return torch.cat([label.negative(images, labels, logits) for _ in range(self.each)])
 
 
 class HardLabels(RandomLabels):
-    """Wrong labels drawn from the network's own one-pass softmax, which is trained beside the blocks (Hinton's code)."""
+    """Wrong labels drawn from the network's own one-pass softmax, which is trained beside the blocks
+    (Hinton's code).
+    """
 
     needs_labels, needs_softmax = True, True
 
 
 class AllLabels(RandomLabels):
-    """Every wrong label once. The symmetric loss is then the cross-entropy of the classes' goodness over T."""
+    """Every wrong label once. The symmetric loss is then the cross-entropy of the classes' goodness over
+    T.
+    """
 
     needs_labels = True
 

@@ -8,26 +8,41 @@ from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
 from torch import Tensor
 
-# Okabe & Ito's palette, told apart by colour-blind readers; the grey is dark, else it looks like the green to some.
+# Okabe & Ito's palette, which colour-blind readers can use; a lighter grey looks like the green to some.
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#5A5A5A"
 POSITIVE, NEGATIVE, NEUTRAL = BLUE, RED, GREY
 
 
 def use_style() -> None:
     """Set matplotlib up for the course; called once at the top of a chapter."""
-    plt.rcParams.update({
-        "figure.figsize": (6.4, 3.6), "figure.dpi": 110, "figure.constrained_layout.use": True,
-        "figure.facecolor": "white", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
-        "axes.grid": True, "grid.alpha": 0.25, "image.cmap": "gray_r", "legend.frameon": False,
-        "axes.prop_cycle": plt.cycler(color=[BLUE, ORANGE, GREEN, RED, PURPLE, GREY]), "animation.embed_limit": 20,
-    })
+    plt.rcParams.update(
+        {
+            "figure.figsize": (6.4, 3.6),
+            "figure.dpi": 110,
+            "figure.constrained_layout.use": True,
+            "figure.facecolor": "white",
+            "font.size": 10,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.alpha": 0.25,
+            "image.cmap": "gray_r",
+            "legend.frameon": False,
+            "axes.prop_cycle": plt.cycler(color=[BLUE, ORANGE, GREEN, RED, PURPLE, GREY]),
+            "animation.embed_limit": 20,
+        }
+    )
 
 
 def images(pictures: Tensor, titles: Sequence[str] = (), columns: int = 8, size: float = 1.0) -> None:
     """A grid of images `(N, C, H, W)`, uint8 or float in [0, 1], each under its title."""
     rows = -(-len(pictures) // columns)
-    _, axes = plt.subplots(rows, min(columns, len(pictures)), squeeze=False,
-                           figsize=(size * min(columns, len(pictures)), rows * size * (1.25 if titles else 1)))
+    _, axes = plt.subplots(
+        rows,
+        min(columns, len(pictures)),
+        squeeze=False,
+        figsize=(size * min(columns, len(pictures)), rows * size * (1.25 if titles else 1)),
+    )
     for axis in axes.flat:
         axis.axis("off")
     for axis, picture, title in zip(axes.flat, pictures, list(titles) or [""] * len(pictures)):
@@ -37,7 +52,8 @@ def images(pictures: Tensor, titles: Sequence[str] = (), columns: int = 8, size:
 
 
 def animation(draw: Callable[[int], None], frames: int, figure, interval: int = 150, alt: str = "Animation"):
-    """A player that needs no kernel and no network: `draw(i)` draws frame i into `figure`. `alt` says what it shows.
+    """A player that needs no kernel and no network: `draw(i)` draws frame i into `figure`. `alt` says what it
+    shows.
 
     Matplotlib's own player asks an outside host for its icons; here they are plain characters.
     """
@@ -52,10 +68,20 @@ def animation(draw: Callable[[int], None], frames: int, figure, interval: int = 
 def _plain_icons(html: str) -> str:
     import re
 
-    icons = {"fa-minus": "−", "fa-fast-backward": "«", "fa-step-backward": "‹", "fa-play fa-flip-horizontal": "◀",
-             "fa-pause": "‖", "fa-play": "▶", "fa-step-forward": "›", "fa-fast-forward": "»", "fa-plus": "+"}
-    html = re.sub(r'<link[^>]*font-awesome[^>]*>', "", html)
-    html = html.replace("display: inline-block;", "display: block;").replace("374px;", "374px; max-width: 100%;")  # phones
+    icons = {
+        "fa-minus": "−",
+        "fa-fast-backward": "«",
+        "fa-step-backward": "‹",
+        "fa-play fa-flip-horizontal": "◀",
+        "fa-pause": "‖",
+        "fa-play": "▶",
+        "fa-step-forward": "›",
+        "fa-fast-forward": "»",
+        "fa-plus": "+",
+    }
+    html = re.sub(r"<link[^>]*font-awesome[^>]*>", "", html)
+    html = html.replace("display: inline-block;", "display: block;")
+    html = html.replace("374px;", "374px; max-width: 100%;")  # phones
     for name, sign in icons.items():
         html = re.sub(rf'<i class="fa {name}"></i>', f'<span aria-hidden="true">{sign}</span>', html)
     return html

@@ -127,6 +127,21 @@ function halves(raw) {
   return out;
 }
 
+/** Resolves when the reader comes near an element. */
+export function seen(element) {
+  return new Promise((resolve) => {
+    const watch = new IntersectionObserver(
+      (entries) => {
+        if (!entries.some((entry) => entry.isIntersecting)) return;
+        watch.disconnect();
+        resolve();
+      },
+      { rootMargin: "300px" },
+    );
+    watch.observe(element);
+  });
+}
+
 /** Call `paint` when the reader turns the lights on or off. Drawings ask `colour(name)` for the theme's
  *  colours. */
 export function onTheme(paint) {
