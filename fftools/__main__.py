@@ -21,9 +21,7 @@ def main() -> int:
         for name in arguments.names:
             found = data.load(name, "cpu")
             counts = " + ".join(str(len(part)) for part in (found.train, found.validation, found.test))
-            print(
-                f"{name}: {counts} examples of {found.classes} classes, from {found.source}, in {data.folder()}"
-            )
+            print(f"{name}: {counts} examples, {found.classes} classes; {found.source}; {data.folder()}")
     except (data.DataError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

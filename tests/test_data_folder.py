@@ -47,7 +47,7 @@ def values(split) -> list[int]:
     return split.images[:, 0, 0, 0].tolist()
 
 
-# ---- what a folder gives --------------------------------------------------------------------------
+# ---- what a folder gives -------------------------------------------------------------------------
 
 
 def test_a_folder_is_loaded_by_its_path_and_by_its_name(home, shapes, monkeypatch):
@@ -191,7 +191,7 @@ def test_a_network_learns_a_folder(home):
     assert accuracy(learner.scores, found.test) == 1
 
 
-# ---- torchvision's datasets as folders of images --------------------------------------------------
+# ---- torchvision's datasets as folders of images -------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["cifar100", "cifar10", "mnist"])
@@ -211,7 +211,7 @@ def test_sources_are_told(home, shapes, digits):
     assert digits.to("meta").source == digits.source and digits.to("meta").classes == 10
 
 
-# ---- the cache ------------------------------------------------------------------------------------
+# ---- the cache -----------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -263,7 +263,7 @@ def test_a_full_disk_costs_the_cache_and_nothing_else(home, shapes, monkeypatch,
     assert len(list((home / ".cache").rglob("output.pkl*"))) == 1
 
 
-# ---- what is wrong is named -----------------------------------------------------------------------
+# ---- what is wrong is named ----------------------------------------------------------------------
 
 
 def cut(path):

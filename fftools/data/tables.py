@@ -1,10 +1,12 @@
 """Tables, for Table 6 of Mono-Forward: breast cancer, Santander's customers, any table in a CSV file."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from pandas.errors import ParserWarning
 from scipy.sparse import csr_matrix
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
@@ -67,8 +69,10 @@ def csv(
     if not path.exists():
         raise DataError(f"there is no file {path}")
     try:
-        table = pd.read_csv(path, dtype=str, index_col=False)
-    except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ParserWarning)  # a row with more values than the head has names
+            table = pd.read_csv(path, dtype=str, index_col=False)
+    except (OSError, ValueError, ParserWarning) as error:  # pandas' own errors are ValueErrors
         raise DataError(f"{path} is no table of values between commas: {error}") from error
     if missing := {target, *leave_out} - set(table):
         raise DataError(
