@@ -251,7 +251,7 @@ def test_an_interrupted_study_says_what_is_kept(workers):
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     deadline = time.time() + 300
-    while not records.load("tiny") and study.poll() is None and time.time() < deadline:
+    while len(records.load("tiny")) < 3 * workers and study.poll() is None and time.time() < deadline:
         time.sleep(0.05)
     os.killpg(study.pid, signal.SIGINT)  # as Ctrl-C does: to the whole group
     out, err = study.communicate(timeout=120)
