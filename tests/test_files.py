@@ -250,11 +250,11 @@ def test_an_interrupted_study_says_what_is_kept(workers):
         start_new_session=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
-    deadline = time.time() + 120
-    while not records.load("tiny") and study.poll() is None and time.time() < deadline:
+    deadline = time.time() + 300
+    while len(records.load("tiny")) < 3 * workers and study.poll() is None and time.time() < deadline:
         time.sleep(0.05)
     os.killpg(study.pid, signal.SIGINT)  # as Ctrl-C does: to the whole group
-    out, err = study.communicate(timeout=60)
+    out, err = study.communicate(timeout=120)
     said = [line for line in err.splitlines() if line.strip() and "epoch/s" not in line]
     assert study.returncode == 130 and out == "" and len(said) == 1, err
     assert (

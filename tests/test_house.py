@@ -351,9 +351,10 @@ def test_the_books_environment_is_one_the_package_allows():
         assert wanted.specifier.contains(pinned[wanted.name.lower()]), wanted
 
 
-@pytest.mark.parametrize("command", [["check"], ["format", "--check"]])
+@pytest.mark.parametrize("command", ["check", "format --check"])
 def test_the_code_is_tidy(command):
-    ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", "."]
+    """Python files in 110 columns, notebooks' cells in 88."""
+    ruff = [sys.executable, "-m", "ruff", *command.split(), "--no-cache", "."]
     said = subprocess.run(ruff, cwd=ROOT, capture_output=True, text=True)
     assert said.returncode == 0, said.stdout
 
