@@ -150,6 +150,7 @@ def glue(key: str, value: float | int | str) -> None:
     from IPython.display import display
 
     prefix = "application/papermill.record/"
+    value = value.item() if hasattr(value, "item") else value  # a NumPy number's repr names its type
     display(
         {f"{prefix}text/plain": repr(value)},
         raw=True,
