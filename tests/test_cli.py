@@ -56,6 +56,11 @@ def test_data_that_cannot_be_had(call, monkeypatch, tmp_path):
     assert status == 1 and out == "" and "To mend it" in err and "Traceback" not in err
 
 
+def test_data_of_an_unknown_name(call):
+    status, out, err = call("data", "mnits")
+    assert status == 1 and out == "" and "'mnits'" in err and "expected one of mnist" in err
+
+
 def test_study_list_run_and_show(call):
     assert call("study", "list")[1].split() == ["tiny", "0", "records", "a", "question"]
     status, out, _ = call("study", "run", "tiny", "--seeds", "2")
@@ -81,14 +86,7 @@ def test_a_broken_record_is_a_message_and_no_traceback(call):
 
 @pytest.mark.parametrize(
     "words",
-    [
-        (),
-        ("data",),
-        ("data", "mnits"),
-        ("study", "run", "nothing"),
-        ("study",),
-        ("study", "run", "tiny", "--profile", "huge"),
-    ],
+    [(), ("data",), ("study", "run", "nothing"), ("study",), ("study", "run", "tiny", "--profile", "huge")],
 )
 def test_wrong_words(call, words):
     status, _, err = call(*words)

@@ -7,10 +7,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fftools.blocks import mlp
+from fftools.blocks import mlp, no_norm, rms_norm
 from fftools.labels.scheme import LabelScheme
 from fftools.rules.backprop import Backprop
 from fftools.rules.forward_forward import ForwardForward
+from fftools.rules.goodness import MeanOfSquares, SumOfSquares
 from fftools.rules.mono_forward import MonoForward
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,7 +79,8 @@ SETTINGS = {
 class Beside(LabelScheme):
     """The label as two more inputs, as the playground has it."""
 
-    classes = 2
+    def __init__(self):
+        super().__init__(2)
 
     def embed(self, points, labels):
         return torch.cat([points, F.one_hot(labels, 2).to(points)], 1)
@@ -100,14 +102,9 @@ def learner(rule, settings, before):
     count, units = settings["layers"], settings["units"]
     widths = [4 if rule == "ff" else 2] + [units] * count
     if rule == "ff":
-        made = ForwardForward(
-            mlp(widths),
-            Beside(),
-            goodness=settings["goodness"],
-            local=not settings["through"],
-            norm="rms" if settings["norm"] else "none",
-            threshold=settings["theta"] * (1 if settings["goodness"] == "mean" else units),
-        )
+        mean, norm = settings["goodness"] == "mean", rms_norm if settings["norm"] else no_norm
+        goodness = (MeanOfSquares if mean else SumOfSquares)(settings["theta"] * (1 if mean else units), norm)
+        made = ForwardForward(mlp(widths), Beside(), goodness, local=not settings["through"])
         heads = []
     elif rule == "mf":
         made = (ThroughTheStack if settings["through"] else MonoForward)(mlp(widths), classes=2)

@@ -144,6 +144,8 @@ STUDIES = [
               *(DEEP | dict(lr=lr) for lr in (3e-4, 1e-3, 3e-3, 1e-2)), DEEP | temperature(1.0),
               DEEP | temperature(0.01))],
           MINIATURE),
+    Study("channels-drawn", "Channel-wise goodness for the page where one draws a digit: 5 epochs of MNIST, shifted",
+          change(long("mnist", "cw"), DEEP, dict(lr=3e-4, epochs=5, readout_epochs=0)), [{}], FAST),
     Study("ff-cnn-digits", "What may be changed for a long run on MNIST: 5 epochs of its training images, "
                            "shifted, validation",
           change(long("mnist"), dict(epochs=5, readout_epochs=0, splits=["validation"])),

@@ -1,6 +1,6 @@
 // Draw a digit: the course's trained networks judge it in the page, layer by layer, while it is drawn.
 
-import { calm, colour, inWorker, loadScript, mountAll, onTheme, say, seen } from "./loader.js";
+import { calm, colour, inWorker, loadScript, mountAll, onTheme, say, whenSeen } from "./loader.js";
 import { el, mapPicture, paintGrey, rgb } from "./digit_elements.js";
 import { added, fitted, moved, onPad, SIDE } from "./digit_ink.js";
 import { makePad } from "./digit_pad.js";
@@ -266,7 +266,7 @@ async function mountDigit(element, { network: first }) {
   onTheme(showMap);
   pad.strokes.push(TURNS[0].strokes[0]);
   refresh();
-  await seen(element); // a chapter's network is loaded when its reader comes to it
+  await whenSeen(element); // a chapter's network is loaded when its reader comes to it
   await choose(networks.some(({ name }) => name === first) ? first : networks[0].name);
 }
 

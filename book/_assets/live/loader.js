@@ -128,7 +128,7 @@ function halves(raw) {
 }
 
 /** Resolves when the reader comes near an element. */
-export function seen(element) {
+export function whenSeen(element) {
   return new Promise((resolve) => {
     const watch = new IntersectionObserver(
       (entries) => {
