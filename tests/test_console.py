@@ -33,7 +33,7 @@ def test_datas_folder_may_be_called_anything(encoding, monkeypatch, tmp_path):
 
 def test_a_study_may_ask_anything(encoding, monkeypatch):
     monkeypatch.setattr(
-        studies, "STUDIES", {"wide": Study("Is 128 → 128 filters 7×7 θ enough?", (), quick={})}
+        studies, "STUDIES", {"wide": Study("wide", "Is 128 → 128 filters 7×7 θ enough?", {}, [])}
     )
     status, said = written(monkeypatch, encoding, evidence_command, "study", "list")
     assert status == 0 and "128 ? 128 filters 7" in said
