@@ -105,9 +105,9 @@ export class Panel {
     }
   }
 
-  /** Look at the network as it is now and paint what it gives. Returns the share of points that it gets
-   *  right. */
-  show(points, grid, settings, colours) {
+  /** Look at the network as it is now and paint what it gives: the decision, and every layer, or in the hurry
+   *  of a frame the next layer only. Returns the share of points that it gets right. */
+  show(points, grid, settings, colours, hurry = false) {
     const { rule, network } = this;
     const plane = network.look(grid, "grid");
     const there = network.look(points, "points");
@@ -122,7 +122,8 @@ export class Panel {
     const right = accuracy(scoresOf(rule, there, points.n), points);
     paintDecision(this.map, scoresOf(rule, plane, grid.n), all, colours);
     this.share.textContent = percent(right);
-    for (const row of this.rows) {
+    this.visits = (this.visits ?? 0) + 1;
+    for (const row of hurry ? [this.rows[this.visits % this.rows.length]] : this.rows) {
       const k = row.k;
       const scores = there[k].scores;
       const above = Array.from({ length: points.n }, (_, s) => scores[2 * s + points.y[s]]);

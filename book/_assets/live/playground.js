@@ -168,7 +168,10 @@ export class Playground {
   }
 
   pause() {
-    if (this.playing) this.report();
+    if (this.playing) {
+      this.show(this.panels); // whole, where frames left layers out
+      this.report();
+    }
     this.playing = false;
     this.playButton.textContent = "Play";
   }
@@ -193,15 +196,15 @@ export class Playground {
     if (!calm() || now - (this.painted ?? 0) > 500) {
       // less motion: two pictures a second
       this.painted = now;
-      this.show(calm() ? this.panels : [this.panels[this.turn++ % this.panels.length]]);
+      this.show(calm() ? this.panels : [this.panels[this.turn++ % this.panels.length]], !calm());
     }
     if (!this.points.n) this.pause();
     this.wake();
   }
 
-  show(panels) {
+  show(panels, hurry = false) {
     for (const panel of panels) {
-      const right = panel.show(this.points, this.grid, this.state, this.colours);
+      const right = panel.show(this.points, this.grid, this.state, this.colours, hurry);
       this.history?.add(panel.rule, this.steps, right);
     }
     this.history?.paint();
