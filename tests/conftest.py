@@ -2,6 +2,8 @@
 
 import os
 import socket
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +14,9 @@ from fftools.blocks import mlp
 from fftools.data import Dataset, Split
 from fftools.labels import Pixels
 from fftools.rules.forward_forward import ForwardForward
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
+import browser as chrome  # noqa: E402
 
 torch.set_num_threads(
     1
@@ -85,3 +90,14 @@ def small():
         return forward_forward(mlp(widths), Pixels(4), **options)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def running():
+    """The browser."""
+    try:
+        chrome.find()
+    except chrome.NoBrowser as error:
+        pytest.fail(str(error))
+    with chrome.browser() as browser:
+        yield browser

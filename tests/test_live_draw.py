@@ -17,7 +17,6 @@ from fftools.readout import LinearReadout
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
-import browser as chrome  # noqa: E402
 import live  # noqa: E402
 import live_networks  # noqa: E402
 
@@ -52,16 +51,6 @@ ASK = """async ([script, name, text, images]) => {  // the page's own worker
                     goodness: goodness.map((values) => [...values])}); }
     worker.terminate();
     return found; }"""
-
-
-@pytest.fixture(scope="module")
-def running():
-    try:
-        chrome.find()
-    except chrome.NoBrowser as error:
-        pytest.fail(str(error))
-    with chrome.browser() as browser:
-        yield browser
 
 
 def untrained(name):

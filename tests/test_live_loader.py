@@ -9,18 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
-import browser as chrome  # noqa: E402
 import live  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def running():
-    try:
-        chrome.find()
-    except chrome.NoBrowser as error:
-        pytest.fail(str(error))
-    with chrome.browser() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from axe_playwright_python.sync_playwright import Axe
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
-import browser as chrome  # noqa: E402
 import live  # noqa: E402
 
 HTML = ROOT / "_build" / "html"
@@ -17,16 +16,6 @@ PLAYGROUND = "document.querySelector('[data-live=playground]').playground"
 SCREENS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 POLICY = "default-src 'self'; worker-src blob:; style-src 'self' 'unsafe-inline'"
 WORD = "This sentence is for readers without JavaScript."
-
-
-@pytest.fixture(scope="module")
-def running():
-    try:
-        chrome.find()
-    except chrome.NoBrowser as error:
-        pytest.fail(str(error))
-    with chrome.browser() as browser:
-        yield browser
 
 
 @pytest.fixture

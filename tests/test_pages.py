@@ -60,17 +60,6 @@ def site():
     server.server_close()
 
 
-@pytest.fixture(scope="module")
-def running():
-    """The browser."""
-    try:
-        chrome.find()
-    except chrome.NoBrowser as error:
-        pytest.fail(str(error))
-    with chrome.browser() as browser:
-        yield browser
-
-
 class Visit:
     """One page, open, and what happened while it loaded."""
 
