@@ -17,35 +17,8 @@ def main() -> int:
     """Run one command; 1 and a message on stderr when it fails for a reason to mend, 130 after Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # of a console that has no "×"
-    parser = argparse.ArgumentParser(prog="evidence", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    study = commands.add_parser("study", help="named grids of runs").add_subparsers(
-        dest="action", required=True
-    )
-    study.add_parser("list", help="the studies and how many of their runs are recorded")
-    study.add_parser("status", help="runs done and missing, by study and profile")
-    for action in ("run", "show"):
-        sub = study.add_parser(action)
-        sub.add_argument("name", choices=studies.STUDIES)
-        sub.add_argument("--profile", choices=("quick", "full"), default="quick")
-    make = study.choices["run"]
-    make.add_argument("--seeds", type=int, default=1)
-    make.add_argument("--workers", type=int, default=1, help="runs at a time, sharing the cores or the GPU")
-    make.add_argument(
-        "--budget", type=float, metavar="SECONDS", help="stop at the end of an epoch after so long"
-    )
-    make.add_argument(
-        "--ray", nargs="?", const="local", metavar="ADDRESS", help="spread the runs over a Ray cluster"
-    )
-    make.add_argument(
-        "--gpus", type=float, default=0.0, help="share of a GPU for each run on Ray, such as 0.25"
-    )
-    claim = commands.add_parser("claims", help="what the papers report beside what we measured")
-    claim.add_argument(
-        "--write", action="store_true", help="into README.md, book/reproduced.md and results/verdicts.json"
-    )
-    arguments = parser.parse_args()
     try:
+        arguments = _parser().parse_args()
         {"study": _study, "claims": _claims}[arguments.command](arguments)
     except (DataError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
@@ -57,50 +30,73 @@ def main() -> int:
     return 0
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="evidence", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    about = commands.add_parser("study", help="named grids of runs")
+    study = about.add_subparsers(dest="action", required=True)
+    study.add_parser("list", help="the studies and how many of their runs are recorded")
+    study.add_parser("status", help="runs done and missing, by study and profile")
+    make, show = study.add_parser("run"), study.add_parser("show")
+    for action in (make, show):
+        action.add_argument("name", choices=studies.STUDIES)
+        action.add_argument("--profile", choices=("quick", "full"), default="quick")
+    make.add_argument("--seeds", type=int, default=1)
+    make.add_argument("--workers", type=int, default=1, help="runs at a time, sharing the cores or the GPU")
+    make.add_argument(
+        "--budget", type=float, metavar="SECONDS", help="stop after an epoch when these are over"
+    )
+    make.add_argument("--ray", nargs="?", const="local", metavar="ADDRESS", help="use a cluster for the runs")
+    make.add_argument("--gpus", type=float, default=0.0, help="share of a GPU for each run on Ray, like 0.25")
+    claim = commands.add_parser("claims", help="what the papers report beside what we measured")
+    places = "into README.md, book/reproduced.md and results/verdicts.json"
+    claim.add_argument("--write", action="store_true", help=places)
+    return parser
+
+
 def _study(arguments) -> None:
     if arguments.action == "list":
         for name, study in studies.STUDIES.items():
             print(f"{name:24} {len(records.load(name)):3} records  {study.about}")
-        return
-    if arguments.action == "status":
+    elif arguments.action == "status":
         print(run.status().to_string(index=False))
-        return
-    if arguments.action == "run":
-        if (arguments.ray and arguments.workers > 1) or (arguments.gpus and not arguments.ray):
-            given = (
-                f"--workers {arguments.workers}, --gpus {arguments.gpus:g}, --ray {arguments.ray or 'not'}"
-            )
-            raise ValueError(f"--workers is for one machine and --gpus for Ray: got {given}")
-        common = arguments.name, arguments.profile, arguments.seeds
-        if arguments.ray:
-            counts = cluster.run_on_ray(*common, arguments.ray, arguments.gpus, arguments.budget)
-        else:  # workers that Ctrl-C ends leave nothing that anybody has to hear of
-            os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
-            counts = run.run_study(*common, arguments.workers, arguments.budget)
-        print(", ".join(f"{count} {end}" for end, count in counts.items()), file=sys.stderr)
-    print(table(arguments.name, arguments.profile).to_string())
+    else:
+        if arguments.action == "run":
+            counts = _run(arguments)
+            print(", ".join(f"{count} {end}" for end, count in counts.items()), file=sys.stderr)
+        print(table(arguments.name, arguments.profile).to_string())
+
+
+def _run(arguments) -> dict[str, int]:
+    workers, gpus, ray = arguments.workers, arguments.gpus, arguments.ray
+    if (ray and workers > 1) or (gpus and not ray):
+        given = f"--workers {workers}, --gpus {gpus:g}, --ray {ray or 'not'}"
+        raise ValueError(f"--workers is for one machine and --gpus for Ray: got {given}")
+    common = arguments.name, arguments.profile, arguments.seeds
+    if ray:
+        return cluster.run_on_ray(*common, ray, gpus, arguments.budget)
+    # Workers that Ctrl-C ends leave nothing that anybody has to hear of.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
+    return run.run_study(*common, workers, arguments.budget)
 
 
 def _claims(arguments) -> None:
     if not arguments.write:
-        print(pages.all_claims())
-        return
+        return print(pages.all_claims())
     root = records.folder().parent
     kept = root / "results" / "verdicts.json"
-    before = json.loads(kept.read_text()) if kept.exists() else {}
-    if lost := claims.lost(before):
+    if lost := claims.lost(json.loads(kept.read_text()) if kept.exists() else {}):
         told = "these claims lost their answer; if that is right, edit results/verdicts.json by hand:"
         raise ValueError("\n".join([told, *lost]))
-    for name, shown in (("README.md", pages.front_claims()), ("book/reproduced.md", pages.all_claims())):
-        _replace(root / name, shown)
+    _replace(root / "README.md", pages.front_claims())
+    _replace(root / "book/reproduced.md", pages.all_claims())
     records.write_json(kept, {claim.id: claim.verdict() for claim in claims.load()})
 
 
 def _replace(path: Path, table: str) -> None:
     """Put a table between the lines <!-- claims --> and <!-- /claims --> of a file."""
     block = re.compile(r"(<!-- claims -->\n).*(\n<!-- /claims -->)", re.DOTALL)
-    text = path.read_text("utf8")
-    if not block.search(text):
+    if not block.search(text := path.read_text("utf8")):
         raise ValueError(f"{path} has no lines <!-- claims --> and <!-- /claims -->")
     write(path, block.sub(lambda found: found[1] + table + found[2], text))
 

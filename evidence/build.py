@@ -1,116 +1,77 @@
-"""From a configuration to its learner, and the ways to ask it: the only place where names select
-behaviour.
-"""
+"""From a configuration to its learner, and the ways to ask it: only here do names select behaviour."""
+
+from collections.abc import Sequence
 
 from torch import nn
 
 from evidence.trials import PerChannel, PerPlace, Trial, place_norm
-from fftools import data, labels
-from fftools.blocks import (
-    Standardise,
-    averaged,
-    cnn,
-    fan_out_weights,
-    layer_norm,
-    mlp,
-    no_norm,
-    rms_norm,
-    unit_length,
-)
+from fftools import blocks, data, labels
+from fftools.inputs import expect
 from fftools.learner import Learner, Scores
 from fftools.readout import LinearReadout
+from fftools.rules import goodness as parts
 from fftools.rules.backprop import Backprop
 from fftools.rules.channel_wise import ChannelWise
 from fftools.rules.feedback import DirectFeedbackAlignment, FeedbackAlignment
 from fftools.rules.forward_forward import ForwardForward
-from fftools.rules.goodness import (
-    AllLabels,
-    HardLabels,
-    MeanOfSquares,
-    RandomLabels,
-    Softplus,
-    SumOfSquares,
-    Symmetric,
-)
 from fftools.rules.mono_forward import MonoForward
 
-SCHEMES = {
-    "pixels": labels.Pixels,
-    "hybrids": labels.Hybrids,
-    "fourier": labels.Fourier,
-    "morphology": labels.Morphology,
-}
-RULES = {"bp": Backprop, "fa": FeedbackAlignment, "dfa": DirectFeedbackAlignment, "mf": MonoForward}
-GOODNESS = {"sum": SumOfSquares, "mean": MeanOfSquares, "place": PerPlace, "channel": PerChannel}
-NORMS = {"length": unit_length, "rms": rms_norm, "layer": layer_norm, "place": place_norm, "none": no_norm}
-LOSSES = {"softplus": Softplus, "symmetric": Symmetric}
-NEGATIVES = {"random": RandomLabels, "hard": HardLabels, "all": lambda each: AllLabels()}
+RULES = dict(bp=Backprop, fa=FeedbackAlignment, dfa=DirectFeedbackAlignment, mf=MonoForward)
+SCHEMES = dict(
+    pixels=labels.Pixels, hybrids=labels.Hybrids, fourier=labels.Fourier, morphology=labels.Morphology
+)
+GOODNESS = dict(sum=parts.SumOfSquares, mean=parts.MeanOfSquares, place=PerPlace, channel=PerChannel)
+NORMS = dict(length=blocks.unit_length, rms=blocks.rms_norm, layer=blocks.layer_norm, place=place_norm,
+             none=blocks.no_norm)  # fmt: skip
+LOSSES = dict(softplus=parts.Softplus, symmetric=parts.Symmetric)
+NEGATIVES = dict(random=parts.RandomLabels, hard=parts.HardLabels, all=lambda each: parts.AllLabels())
+
+Statistics = tuple[Sequence[float], Sequence[float]]  # mean and standard deviation of each channel of images
 
 
-def build(config: dict) -> Learner:
-    """The untrained learner that a configuration describes. Raises ValueError for `standardise` where it is
-    no use.
+def build(config: dict, statistics: Statistics | None = None) -> Learner:
+    """The untrained learner that a configuration describes; `statistics` are for `standardise`.
+
+    A dataset of `data.STATISTICS` has its own. Raises ValueError for `standardise` without any, and for rules
+    that normalise what block 1 reads anyway.
     """
-    dense = averaged if config.get("form", {}).get("form") == "ids" else mlp
-    blocks = (
-        cnn(**config["blocks"]) if "blocks" in config else dense(config["widths"], config.get("bias", True))
-    )
+    rule, form = config["rule"], config.get("form", {}).get("form")
+    if "blocks" in config:
+        stack = blocks.cnn(**config["blocks"])
+    else:
+        stack = (blocks.averaged if form == "ids" else blocks.mlp)(config["widths"], config.get("bias", True))
     if config.get("weights") == "fan-out":
-        fan_out_weights(blocks)
+        blocks.fan_out_weights(stack)
     if config.get("standardise"):
-        if config["rule"] not in RULES:
-            raise ValueError(
-                f"inputs are standardised for {', '.join(RULES)} only; got rule {config['rule']!r}, which "
-                "normalises what block 1 reads"
-            )
-        blocks[0].insert(0, Standardise(*data.STATISTICS[config["dataset"]]))
-    if config["rule"] in RULES:
-        return RULES[config["rule"]](blocks, **config.get("network", {}))
-    if config["rule"] == "cw":
-        return ChannelWise(blocks, **config["network"])
-    return forward_forward(blocks, SCHEMES[config["label"]](**config.get("labels", {})), **config["network"])
+        statistics = data.STATISTICS.get(config["dataset"], statistics)
+        if rule not in RULES or not statistics:
+            needed = f"one of the rules {', '.join(RULES)} and statistics of images"
+            raise ValueError(f"standardise needs {needed}; got rule {rule!r} on {config['dataset']}")
+        stack[0].insert(0, blocks.Standardise(*statistics))
+    if rule == "cw":
+        return ChannelWise(stack, **config["network"])
+    if rule in RULES:
+        return RULES[rule](stack, **config.get("network", {}))
+    return forward_forward(stack, SCHEMES[config["label"]](**config.get("labels", {})), **config["network"])
 
 
-def forward_forward(
-    blocks: nn.ModuleList,
-    label,
-    *,
-    goodness="sum",
-    threshold=None,
-    norm="rms",
-    loss="softplus",
-    temperature=1.0,
-    negatives="random",
-    negatives_each=1,
-    first_judge=0,
-    first_loss=0,
-    local=True,
-    peer=0.0,
-) -> ForwardForward:
+def forward_forward(blocks: nn.ModuleList, label, *, goodness="sum", threshold=None, norm="rms",
+                    loss="softplus", temperature=1.0, negatives="random", negatives_each=1, first_judge=0,
+                    first_loss=0, local=True, peer=0.0) -> ForwardForward:  # fmt: skip
     """An FF network by the words that configurations use for its parts; in them, blocks count from 0.
 
     Raises ValueError for an unknown word, and for several negatives each where every wrong label is one.
     """
-    for name, value, known in [
-        ("goodness", goodness, GOODNESS),
-        ("norm", norm, NORMS),
-        ("loss", loss, LOSSES),
-        ("negatives", negatives, NEGATIVES),
-    ]:
-        if value not in known:
-            raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
+    known = dict(goodness=GOODNESS, norm=NORMS, loss=LOSSES, negatives=NEGATIVES)
+    for (name, words), word in zip(known.items(), (goodness, norm, loss, negatives)):
+        expect(word in words, f"{name} must be one of {', '.join(words)}", word)
     if negatives == "all" and negatives_each > 1:
         raise ValueError(f'negatives="all" draws none, so negatives_each cannot be {negatives_each}')
-    parts = (
-        blocks,
-        label,
-        GOODNESS[goodness](threshold, NORMS[norm], LOSSES[loss](temperature), first_loss + 1),
-        NEGATIVES[negatives](negatives_each),
-        local,
-    )
+    measure = GOODNESS[goodness](threshold, NORMS[norm], LOSSES[loss](temperature), first_loss + 1)
+    network = blocks, label, measure, NEGATIVES[negatives](negatives_each), local
     if goodness in ("sum", "mean") and first_judge == first_loss and not peer:
-        return ForwardForward(*parts)
-    return Trial(*parts, first_judge=first_judge + 1, peer=peer)
+        return ForwardForward(*network)
+    return Trial(*network, first_judge=first_judge + 1, peer=peer)
 
 
 def answers(learner: Learner, readout: LinearReadout | None = None) -> dict[str, Scores]:

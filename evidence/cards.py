@@ -10,19 +10,17 @@ MAYBE = {"names"}  # of the classes; the first cards did not have them
 
 
 def read(path: Path) -> dict:
-    """The card of a network. Raises ValueError when it is not JSON, lacks a key, was changed, or is another
-    network's."""
+    """A card. Raises ValueError if it is not JSON, lacks a key, was changed, or is another network's."""
     try:
         card = json.loads(written := path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise ValueError(f"card {path} is not JSON: {error}") from error
-    if not isinstance(card, dict) or set(card) - MAYBE != KEYS:
-        wrong = KEYS.symmetric_difference(set(card) - MAYBE) if isinstance(card, dict) else KEYS
+    keys = set(card) - MAYBE if isinstance(card, dict) else set()
+    if wrong := KEYS ^ keys:
         raise ValueError(f"card {path} lacks keys or has too many: {', '.join(sorted(wrong))}")
     if card["name"] != path.stem:
-        raise ValueError(
-            f"card {path} is of another network: it should name {path.stem!r}, found {card['name']!r}"
-        )
+        told = f"it should name {path.stem!r}, found {card['name']!r}"
+        raise ValueError(f"card {path} is of another network: {told}")
     if written != sealed({key: value for key, value in card.items() if key != "sum"}):
         raise ValueError(f"card {path} was damaged or changed by hand: its sum is not {card['sum']!r}")
     return card

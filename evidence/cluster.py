@@ -7,31 +7,22 @@ from tqdm import tqdm
 
 from evidence import records, run, studies
 from fftools import data
+from fftools.inputs import expect
 
 
-def run_on_ray(
-    name: str,
-    profile: str = "quick",
-    seeds: int = 1,
-    address: str = "local",
-    gpus: float = 0.0,
-    budget: float | None = None,
-) -> dict[str, int]:
+def run_on_ray(name: str, profile: str = "quick", seeds: int = 1, address: str = "local", gpus: float = 0.0,
+               budget: float | None = None) -> dict[str, int]:  # fmt: skip
     """Make the missing runs of a study on a Ray cluster and count how they ended, as `run_study` does.
 
-    address    of the cluster, "auto" for the one this machine belongs to, "local" to start one here
-    gpus        share of a GPU that each run takes: 0.25 puts four runs on a card; 0 gives each run one CPU
-               core
+    address    of the cluster; "auto": the one that this machine belongs to, "local": one that starts here
+    gpus       share of a GPU for each run: 0.25 puts four on a card; 0 gives each one CPU core
 
-    A worker, on which both packages are installed, makes its run as any process does, saved state and lock
-    included;
-    the record travels back and is written here if no shared folder has it already. A run whose worker dies is
-    given to
-    another one. Raises ValueError when seeds or budget are not positive, gpus is negative, or Ray is missing.
+    A worker, which needs both packages, makes its run as any process does, saved state and lock included.
+    The record travels back and is written here if no shared folder has it. A run whose worker dies goes to
+    another. Raises ValueError when seeds or budget are not positive, gpus is negative, or Ray is missing.
     """
     run.check_positive(seeds=seeds, budget=budget)
-    if gpus < 0:
-        raise ValueError(f"gpus must not be negative; got {gpus}")
+    expect(gpus >= 0, "gpus must not be negative", gpus)
     try:
         import ray
     except ImportError as error:

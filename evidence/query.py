@@ -3,7 +3,7 @@
 import json
 import math
 from dataclasses import dataclass, field
-from functools import lru_cache, reduce
+from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
 
@@ -19,9 +19,9 @@ SEEDS = 3  # below that, no comparison is decided
 def value_of(record: dict, metric: str) -> float | list[float] | None:
     """A metric of a record (a chapter's own may be a list, a value for each repetition), or None.
 
-    "test_goodness of 49": the mean over digits 4 and 9, "least of", "most of": the worst, the best of them;
-    "discrimination 2 first": block 2's discrimination accuracy when first watched, "… last": at the end;
-    "validation curve": the mean over all epochs that were watched, the higher, the faster.
+    "test_goodness of 49"      the mean over digits 4 and 9; "least of", "most of": the worst, the best
+    "discrimination 2 first"   block 2's discrimination accuracy when first watched; "… last": at the end
+    "validation curve"         the mean over all epochs that were watched: the higher, the faster
     """
     name, *rest = metric.split()
     history = record["history"]
@@ -43,47 +43,23 @@ def holds(config: dict, parts: dict) -> bool:
 
 
 def fits(ours, part) -> bool:
+    """Whether one value of a configuration is the `part` asked for; "any" is whatever it is."""
     if isinstance(part, dict):
         return holds(ours or {}, part)
     return part == "any" or (not ours if part == "none" else ours == part)
 
 
-def merged(parts: dict, changes: dict) -> dict:
-    """`parts` with the changes, at any depth."""
-    deep = lambda key, value: merged(parts.get(key) or {}, value) if isinstance(value, dict) else value
-    return parts | {key: deep(key, value) for key, value in changes.items()}
-
-
-def part(config: dict, path: str):
-    """What lies at a dotted path of a configuration, or None."""
-    step = lambda inner, key: inner.get(key) if isinstance(inner, dict) else None
-    return reduce(step, path.split("."), config)
-
-
-def leaves(parts: dict, above: str = "") -> list[str]:
-    """The dotted paths of all that is not a table."""
-    return [
-        path
-        for key, value in parts.items()
-        for path in (leaves(value, f"{above}{key}.") if isinstance(value, dict) else [above + key])
-    ]
-
-
 def table(study: str, profile: str | None = None) -> pd.DataFrame:
     """The records of a study as a table: configuration, seed, profile, metrics and provenance as columns."""
-    return pd.DataFrame(
-        [
-            r["config"] | {"seed": r["seed"], "profile": r["profile"]} | r["metrics"] | r["provenance"]
-            for r in records.load(study, profile)
-        ]
-    )
+    row = lambda r: r["config"] | dict(seed=r["seed"], profile=r["profile"]) | r["metrics"] | r["provenance"]
+    return pd.DataFrame([row(record) for record in records.load(study, profile)])
 
 
 @dataclass(frozen=True)
 class Found:
     """Our answer to one query: its values by seed, and a record that says of what.
 
-    noise      a single seed's error: that between seeds in the study's other runs, and that of counting images
+    noise      a single seed's error: between seeds in the study's other runs, and of counting images
     exact      counted rather than trained or timed (operations, bytes): needs no seeds
     """
 
@@ -122,15 +98,14 @@ def every(query: dict, at: dict | None = None, scale: float = 100) -> list[Found
             groups.setdefault(json.dumps(record["config"], sort_keys=True), []).append(record)
     spread = [found.sd**2 for group in groups.values() if (found := _found(group, metric, scale)).seeds > 1]
     between = math.sqrt(fmean(spread)) if spread else 0.0
+    wanted = query.get("where", {}), at or {}
     fitting = [
-        group
-        for group in groups.values()
-        if all(holds(group[0]["config"], parts) for parts in (query.get("where", {}), at or {}))
+        group for group in groups.values() if all(holds(group[0]["config"], parts) for parts in wanted)
     ]
-    judge = metric.replace("test_", "val_", 1)
-    if len(fitting) > 1 and any(value_of(record, judge) is None for group in fitting for record in group):
-        raise ValueError(f"{len(fitting)} configurations fit {query}, and no validation images choose")
     if len(fitting) > 1:
+        judge = metric.replace("test_", "val_", 1)
+        if any(value_of(record, judge) is None for group in fitting for record in group):
+            raise ValueError(f"{len(fitting)} configurations fit {query}, and no validation images choose")
         fitting.sort(key=lambda group: _found(group, judge, scale).mean, reverse=not query.get("lower"))
     return [_found(group, metric, scale, between) for group in fitting]
 
@@ -150,25 +125,20 @@ def _found(kept: list[dict], metric: str, scale: float, between: float = 0.0) ->
     values = {record["seed"]: value_of(record, metric) for record in kept}
     if isinstance(first := next(iter(values.values())), list):
         values = dict(enumerate(first))
-    values = {seed: scale * value for seed, value in values.items()}
-    name, *digits = metric.split()
-    images = kept[0]["config"].get("validation_images", 10_000) if name.startswith("val_") else 10_000
-    images, share = images * len(digits[-1]) // 10 if digits else images, values[min(values)] / scale
+    config, (name, *digits), share = kept[0]["config"], metric.split(), values[min(values)]
+    images = config.get("validation_images", 10_000) if name.startswith("val_") else 10_000
+    images = images * len(digits[-1]) // 10 if digits else images
     counted = name.startswith(("val_", "test_")) and 0 <= share <= 1
     counting = scale * math.sqrt(share * (1 - share) / images) if counted else 0.0
-    noise = math.hypot(counting, between) or math.nan
-    return Found(values, kept[0], noise, kept[0]["config"].get("exact", False))
+    scaled, noise = {seed: scale * value for seed, value in values.items()}, math.hypot(counting, between)
+    return Found(scaled, kept[0], noise or math.nan, config.get("exact", False))
 
 
 def difference(one: Found, other: Found) -> Found:
     """`one` minus `other`, by the seeds that they share."""
-    shared = sorted(set(one.values) & set(other.values))
-    return Found(
-        {seed: one.values[seed] - other.values[seed] for seed in shared},
-        one.record,
-        math.hypot(one.noise, other.noise),
-        one.exact and other.exact,
-    )
+    shared = sorted(one.values.keys() & other.values.keys())
+    gaps = {seed: one.values[seed] - other.values[seed] for seed in shared}
+    return Found(gaps, one.record, math.hypot(one.noise, other.noise), one.exact and other.exact)
 
 
 def interval(one: Found, other: Found) -> tuple[float, float] | None:
@@ -176,10 +146,9 @@ def interval(one: Found, other: Found) -> tuple[float, float] | None:
 
     Paired where both share three seeds or more, else Welch's. Counted values have no error.
     """
-    gap = one.mean - other.mean
-    if one.exact and other.exact:
+    gap, paired = one.mean - other.mean, difference(one, other)
+    if paired.exact:
         return gap, gap
-    paired = difference(one, other)
     if paired.seeds >= SEEDS:
         gap, error, freedom = paired.mean, paired.error, paired.seeds - 1
     elif min(one.seeds, other.seeds) >= SEEDS:

@@ -18,13 +18,13 @@ KEYS = {"study", "config", "seed", "profile", "metrics", "history", "provenance"
 WATCHED = 2_000  # validation images on which a long run is watched; its verdict comes from all of them
 PACKAGES = "fftools", "evidence"
 MARK = "verdicts.json"  # in the folder of the course's own records
+AGAIN = "delete it and run the study again"
 
 
 def folder() -> Path:
-    """Where records lie: `FFTOOLS_RESULTS_DIR`; else the course's `results/`, above here or beside this
-    package.
+    """Where records lie: `FFTOOLS_RESULTS_DIR`, or the course's `results/`: here, above, beside `evidence`.
 
-    Where the course is not at hand, in `results/` here. Another project's folder of that name is passed over.
+    Without the course, `results/` here. Another project's folder of that name is passed over.
     """
     if named := os.environ.get("FFTOOLS_RESULTS_DIR"):
         return Path(named)
@@ -53,8 +53,7 @@ def run_of(path: Path) -> str:
 def provenance(dataset: str, device: torch.device | str, precision: str, seconds: float) -> dict:
     """Where and how numbers were made: commit, versions, device, precision, dataset, seconds, UTC time.
 
-    `convolution` is the path that wide convolutions took on a CPU, else "torch"; older records do not have
-    it.
+    `convolution` is the path of wide convolutions on a CPU, else "torch"; older records do not have it.
     """
     device = torch.device(device)
     cpu = f"{device.type}, {torch.get_num_threads()} threads"
@@ -72,34 +71,19 @@ def provenance(dataset: str, device: torch.device | str, precision: str, seconds
 
 
 def _commit() -> str:
-    """The last commit that touched the two packages, marked when one of them has changed since; "unknown"
-    without git."""
-    root = Path(__file__).resolve().parents[1]
-    asked = ["log", "-1", "--format=%h", "--abbrev=12"], ["status", "--porcelain"]
+    """The last commit in the two packages, marked if one has changed since; "unknown" without git."""
+    options = dict(capture_output=True, text=True, cwd=Path(__file__).resolve().parents[1])
+    git = lambda *words: subprocess.run(["git", *words, "--", *PACKAGES], **options)
     try:
-        last, changed = (
-            subprocess.run(
-                ["git", *what, "--", *PACKAGES], capture_output=True, text=True, cwd=root
-            ).stdout.strip()
-            for what in asked
-        )
+        last = git("log", "-1", "--format=%h", "--abbrev=12").stdout.strip()
+        return (last or "unknown") + "-dirty" * bool(git("status", "--porcelain").stdout.strip())
     except OSError:
         return "unknown"
-    return (last or "unknown") + ("-dirty" if changed else "")
 
 
-def save(
-    study: str,
-    config: dict,
-    seed: int,
-    profile: str,
-    metrics: dict,
-    history: dict,
-    origin: dict,
-    path: Path | None = None,
-) -> Path:
-    """Write one record, to `path_of` or another `path`, and return its file; readers see the whole of it or
-    nothing."""
+def save(study: str, config: dict, seed: int, profile: str, metrics: dict, history: dict, origin: dict,
+         path: Path | None = None) -> Path:  # fmt: skip
+    """Write one record, whole or not at all, to `path_of` or another `path`; gives its file."""
     path = path or path_of(study, config, seed)
     record = dict(study=study, config=config, seed=seed, profile=profile, metrics=metrics, history=history)
     write_json(path, record | {"provenance": origin})
@@ -121,8 +105,7 @@ def write_json(path: Path, content: dict) -> None:
 
 
 def load(study: str, profile: str | None = None, results: Path | None = None) -> list[dict]:
-    """All records of a study (of one profile), in a fixed order. An unreadable record raises ValueError by
-    name."""
+    """All records of a study (of one profile), in a fixed order. Raises ValueError as `read` does."""
     paths = {run_of(path): path for path in ((results or folder()) / study).glob("*.json")}
     found = [read(paths[name]) for name in sorted(paths)]
     return [record for record in found if profile in (None, record["profile"])]
@@ -133,26 +116,20 @@ def read(path: Path) -> dict:
     try:
         record = json.loads(path.read_text("utf8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"record {path} is not JSON ({error}); delete it and run the study again") from error
+        raise ValueError(f"record {path} is not JSON ({error}); {AGAIN}") from error
     if missing := KEYS - set(record if isinstance(record, dict) else ()):
-        raise ValueError(
-            f"record {path} lacks {', '.join(sorted(missing))}; delete it and run the study again"
-        )
+        raise ValueError(f"record {path} lacks {', '.join(sorted(missing))}; {AGAIN}")
     return record
 
 
 def glue(key: str, value: float | int | str) -> None:
-    """Keep a value in this cell's output, so that the prose of any page can show it: `{glue:text}` with
-    `key:.2f`.
+    """Keep a value in this cell's output: the prose of any page can show it by `{glue:text}`, as `key:.2f`.
 
-    What myst_nb's function of this name does, without needing that package (Colab has none).
+    It is myst_nb's function of this name, without that package, which Colab does not have.
     """
     from IPython.display import display
 
     prefix = "application/papermill.record/"
     value = value.item() if hasattr(value, "item") else value  # a NumPy number's repr names its type
-    display(
-        {f"{prefix}text/plain": repr(value)},
-        raw=True,
-        metadata={"scrapbook": {"name": key, "mime_prefix": prefix}},
-    )
+    kept = {"scrapbook": {"name": key, "mime_prefix": prefix}}
+    display({f"{prefix}text/plain": repr(value)}, raw=True, metadata=kept)

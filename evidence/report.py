@@ -13,12 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from evidence import records, studies
+from evidence import names, records, studies
+from evidence.names import in_common, in_words
 from evidence.query import holds
 
-SETS = dict(
-    mnist="MNIST", fashion_mnist="Fashion-MNIST", cifar10="CIFAR-10", cifar100="CIFAR-100", digits="digits"
-)
+SETS, plural = names.SETS, names.plural  # chapters ask for them here
 RULES = dict(mf="MF", bp="BP", fa="FA", dfa="DFA", ff="FF", cw="channel-wise")
 MAIN = dict(mf="ff_pred", ff="goodness", cw="goodness")  # of the others there is one answer, "accuracy"
 NOT_RUN = "not run yet"
@@ -41,9 +40,8 @@ class Mean(NamedTuple):
     def __str__(self) -> str:
         if not self.seeds:
             return "died" if self.died else NOT_RUN
-        return (
-            f"{self.value:.2f}" + f" ± {self.sd:.2f}" * (self.seeds > 1) + f" ({plural(self.seeds, 'seed')})"
-        )
+        spread = f" ± {self.sd:.2f}" * (self.seeds > 1)
+        return f"{self.value:.2f}{spread} ({plural(self.seeds, 'seed')})"
 
 
 class Lead(NamedTuple):
@@ -73,10 +71,9 @@ class Runs(list):
 
     def by(self, key: str | Callable[[dict], object] = CONFIGURATION) -> dict:
         """Runs by a key, or a function, of their configurations, in the order met; else the seeds of each."""
-        groups = {}
+        groups, value = {}, key if callable(key) else lambda config: config.get(key)
         for run in self:
-            value = key(run["config"]) if callable(key) else run["config"].get(key)
-            groups.setdefault(value, Runs()).append(run)
+            groups.setdefault(value(run["config"]), Runs()).append(run)
         return groups
 
     def best(self, metric: str = "val") -> "Runs":
@@ -86,7 +83,8 @@ class Runs(list):
 
     def values(self, metric: str = "test") -> dict[int, float]:
         """Accuracy in % by seed, of the seeds that have it."""
-        found = {run["seed"]: run["metrics"].get(_metric(run, metric)) for run in self}
+        main = lambda run: f"{metric}_{MAIN.get(run['config']['rule'], 'accuracy')}"
+        found = {run["seed"]: run["metrics"].get(metric if "_" in metric else main(run)) for run in self}
         return {seed: 100 * value for seed, value in found.items() if value is not None}
 
     def mean(self, metric: str = "test") -> Mean:
@@ -110,15 +108,14 @@ class Runs(list):
 
     def scale(self) -> str:
         """How these runs were made; what differs between them is left out."""
-        told = [_scale(run) for run in self]
-        common = [part for part in (told[0] if told else []) if all(part in other for other in told)]
+        common = in_common([in_words(run["config"], run["provenance"]) for run in self])
         seeds = len({run["seed"] for run in self})
         return ", ".join([*common, plural(seeds, "seed")]) if self else NOT_RUN
 
 
-def load(*names: str, profile: str = "full") -> Runs:
-    """All records of these studies."""
-    return Runs(run for name in names for run in records.load(name, profile))
+def load(*studies: str, profile: str = "full") -> Runs:
+    """All records of these studies, by name."""
+    return Runs(run for name in studies for run in records.load(name, profile))
 
 
 def trials(name: str, profile: str = "full") -> dict[str, Runs]:
@@ -151,32 +148,3 @@ def table(rows: Iterable, *columns: str):
         shown = pd.DataFrame([[NOT_RUN] + ["–"] * (len(shown.columns) - 1)], columns=shown.columns)
     shown = shown.map(lambda cell: str(cell) if isinstance(cell, Mean | Lead) else cell)
     return shown.style.hide(axis="index").set_table_styles([{"selector": "th, td", "props": ROOM}])
-
-
-plural = lambda count, what: f"{count} {what}{'s' * (count != 1)}"
-
-
-def _metric(run: dict, metric: str) -> str:
-    return metric if "_" in metric else f"{metric}_{MAIN.get(run['config']['rule'], 'accuracy')}"
-
-
-def _scale(run: dict) -> list[str]:
-    config, origin = run["config"], run["provenance"]
-    blocks, network = config.get("blocks"), config.get("network", {})
-    widths = "-".join(map(str, blocks["widths"] if blocks else config.get("widths", [])))
-    every = 40_000 if config["dataset"].startswith("cifar") else 50_000
-    images = every + 10_000 if config.get("all_images") else config.get("train_images", every)
-    parts = [
-        SETS.get(config["dataset"], config["dataset"]),
-        f"{widths} filters {blocks['kernel']}×{blocks['kernel']}" if blocks else widths,
-        {True: "strictly local", False: "through the stack"}.get(network.get("local"), ""),
-        "all wrong labels" * (network.get("negatives") == "all"),
-        f"{each} negatives each" if (each := network.get("negatives_each", 1)) > 1 else "",
-        f"{images:,} images" + f" ±{config.get('shift')} px" * bool(config.get("shift")),
-        "mirrored" * bool(config.get("flip")),
-        "standardised" * bool(config.get("standardise")),
-        plural(config.get("epochs", 1), "epoch"),
-        f"rate {config['lr']:g}" if "lr" in config else "",
-        f"{origin['device'].split(',')[0].replace('cpu', 'CPU')}, {origin['precision']}",
-    ]
-    return [part for part in parts if part]

@@ -1,23 +1,15 @@
-"""Time of a training step, Mono-Forward against backpropagation: eager, compiled, and Mono-Forward pipelined
-(Table 5).
+"""Time of a training step, Mono-Forward against backprop: eager, compiled, and pipelined (Table 5).
 
-    python benchmarks/learning_costs.py           (some minutes on two cores; --quick for a glance without
-    records)
+    python benchmarks/learning_costs.py      (some minutes on two cores; --quick for a glance without records)
 
-Writes a record for each network, batch and way to `results/learning-costs/`, which chapter 10 shows.
-Networks, as in the
-paper: 2×1000 on images of MNIST's size and 3×2000 on images of CIFAR's, without biases. Images are random
-numbers: the
-time does not depend on what they show. Everything is float32 with Adam. `--repeats` times the ways take
-turns, each for
-a few steps, and the record keeps every turn's seconds for a step. Compiling needs a C++ compiler; without one
-its records
-are left out.
+Writes a record for each network, batch and way to `results/learning-costs/`, which chapter 10 shows. The
+networks are the paper's, without biases: 2×1000 on images of MNIST's size, 3×2000 on those of CIFAR's. Images
+are random: the time does not depend on what they show. Everything is float32 with Adam. `--repeats`
+times the ways take turns, each for a few steps; the record keeps every turn's seconds for a step.
 
-eager       `fftools.fit`'s step
-compiled    the losses and their gradients by `torch.compile`, Adam as before
-pipelined    `fftools.extras.pipeline`: a process for each block, the cores shared out among them;
-            Mono-Forward only
+eager        `fftools.fit`'s step
+compiled     losses and gradients by `torch.compile`, Adam as before; left out where there is no C++ compiler
+pipelined    `fftools.extras.pipeline`: a process for each block; Mono-Forward only
 """
 
 import argparse
@@ -37,13 +29,12 @@ from fftools.rules.backprop import Backprop
 from fftools.rules.mono_forward import MonoForward
 
 STUDY = "learning-costs"
-# Shape of an image, widths, and sizes of batches: all training images only where that takes minutes and not
-# half an hour.
+# Shape of an image, widths, and sizes of batches: all training images only where that takes no half hour.
 NETWORKS = {
     "mnist": ((1, 28, 28), [784, 1000, 1000], (128, 2_000, 50_000)),
     "cifar10": ((3, 32, 32), [3072, 2000, 2000, 2000], (128, 2_000)),
 }
-RULES = {"mf": MonoForward, "bp": Backprop}
+RULES = dict(mf=MonoForward, bp=partial(Backprop, bias=False))
 
 
 def random_split(shape: tuple[int, ...], count: int, device: torch.device) -> Split:
@@ -54,11 +45,7 @@ def random_split(shape: tuple[int, ...], count: int, device: torch.device) -> Sp
 
 def build(rule: str, widths: list[int], batch: Split):
     torch.manual_seed(0)
-    learner = (
-        RULES[rule](mlp(widths, bias=False), **(dict(bias=False) if rule == "bp" else {}))
-        .to(batch.labels.device)
-        .train()
-    )
+    learner = RULES[rule](mlp(widths, bias=False)).to(batch.labels.device).train()
     materialise(learner, batch.images, batch.labels)
     return learner
 
@@ -68,9 +55,8 @@ def step_of(learner, way: str, device: torch.device):
     tuned = make_optimizer("adam", learner.trained(), 1e-3, device)
     if way == "eager":
         return partial(training_step, learner, tuned, "float32")
-    losses = torch.compile(
-        lambda images, labels: sum(learner.local_losses(images, labels))
-    )  # nothing crosses a block's border
+    # One backward pass for all losses: nothing crosses a block's border.
+    losses = torch.compile(lambda images, labels: sum(learner.local_losses(images, labels)))
 
     def step(images, labels):
         losses(images, labels).backward()
@@ -80,53 +66,42 @@ def step_of(learner, way: str, device: torch.device):
     return step
 
 
-def steps_in_a_turn(batch_size: int) -> int:
-    return 10 if batch_size < 1000 else 1
-
-
 def turns(
     dataset: str, batch_size: int, repeats: int, device: torch.device
 ) -> dict[tuple[str, str], list[float]]:
     """Seconds of a step in each turn of each rule and way."""
-    shape, widths, _ = NETWORKS[dataset]
-    count = steps_in_a_turn(batch_size)
-    split = random_split(shape, batch_size * count, device)
-    images, labels = split[:batch_size].floats(), split.labels[:batch_size]
-    works = {}
+    (shape, widths, _), steps = NETWORKS[dataset], steps_in_a_turn(batch_size)
+    split = random_split(shape, batch_size * steps, device)
+    batch, works = (split[:batch_size].floats(), split.labels[:batch_size]), {}
     for rule in RULES:
         for way in ("eager", "compiled"):
             step = step_of(build(rule, widths, split), way, device)
             try:
-                step(images, labels)
+                step(*batch)
             except torch._inductor.exc.InductorError as error:
                 print(f"{way} {rule} left out: {str(error).splitlines()[0]}")
                 continue
-            works[rule, way] = lambda step=step: [step(images, labels) for _ in range(count)]
+            works[rule, way] = lambda step=step: [step(*batch) for _ in range(steps)]
     found = {key: [] for key in works}
     for turn in range(repeats):
         for key, work in works.items():
-            found[key] += [
-                seconds / count for seconds in measure.timed(work, device, repeats=1, warm_up=not turn)
-            ]
-    run = pipeline.fit(
-        build("mf", widths, split),
-        split,
-        epochs=repeats + 1,
-        batch_size=batch_size,
-        lr=1e-3,
-        cooldown=False,
-        precision="float32",
-    )
+            (seconds,) = measure.timed(work, device, repeats=1, warm_up=not turn)
+            found[key].append(seconds / steps)
+    settings = dict(epochs=repeats + 1, batch_size=batch_size, lr=1e-3, cooldown=False, precision="float32")
+    run = pipeline.fit(build("mf", widths, split), split, **settings)
     found["mf", "pipelined"] = [
-        seconds / count for seconds in run.seconds[1:]
-    ]  # in the first the pipeline fills
+        seconds / steps for seconds in run.seconds[1:]
+    ]  # the first fills the pipeline
     return found
 
 
+def steps_in_a_turn(batch_size: int) -> int:
+    return 10 if batch_size < 1000 else 1
+
+
 def main() -> None:
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    as_it_is = argparse.RawDescriptionHelpFormatter
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=as_it_is)
     options.add_argument("--repeats", type=int, default=11)
     options.add_argument("--quick", action="store_true", help="small batches only, no records")
     options.add_argument("--device", default="auto")
@@ -134,16 +109,13 @@ def main() -> None:
     device = data.pick_device(chosen.device)
     for dataset, (_, widths, sizes) in NETWORKS.items():
         for batch_size in sizes[: 1 if chosen.quick else None]:
-            found = turns(dataset, batch_size, chosen.repeats, device)
-            for (rule, way), seconds in found.items():
-                median = sorted(seconds)[len(seconds) // 2]
-                print(
-                    f"{dataset:8} batch {batch_size:5}  {rule} {way:10} {1e3 * median:9.2f} ms a step"
-                    f"   ({1e3 * min(seconds):.2f} to {1e3 * max(seconds):.2f})"
-                )
+            for (rule, way), seconds in turns(dataset, batch_size, chosen.repeats, device).items():
+                typical = sorted(seconds)[len(seconds) // 2]
+                spread = f"({1e3 * min(seconds):.2f} to {1e3 * max(seconds):.2f})"
+                what = f"{dataset:8} batch {batch_size:5}  {rule} {way:10}"
+                print(f"{what} {1e3 * typical:9.2f} ms a step   {spread}")
                 if not chosen.quick:
                     config = dict(rule=rule, way=way, shape=dataset, widths=widths, batch_size=batch_size)
-                    origin = records.provenance(
-                        "random", device, "float32", sum(seconds) * steps_in_a_turn(batch_size)
-                    )
-                    records.save(STUDY, config, 0, "full", {"seconds": median}, {"seconds": seconds}, origin)
+                    spent = sum(seconds) * steps_in_a_turn(batch_size)
+                    origin = records.provenance("random", device, "float32", spent)
+                    records.save(STUDY, config, 0, "full", {"seconds": typical}, {"seconds": seconds}, origin)

@@ -6,12 +6,13 @@ from pathlib import Path
 import torch
 from sklearn.metrics import confusion_matrix
 
-from evidence.build import answers, build, forward_forward
+from evidence.build import Statistics, answers, build, forward_forward
 from evidence.records import WATCHED, run_of
 from fftools import data, labels
 from fftools.blocks import Standardise, mlp
 from fftools.data import tables
 from fftools.extras.layer_by_layer import train_layers
+from fftools.fast.step import make_optimizer
 from fftools.fit import OutOfTime, fit
 from fftools.learner import Scores
 from fftools.readout import LinearReadout, accuracy, predict
@@ -19,19 +20,13 @@ from fftools.resume import load_state, save_state
 from fftools.rules.forward_forward import ForwardForward
 
 
-def train(
-    config: dict,
-    seed: int,
-    dataset: data.Dataset,
-    path: Path,
-    progress: str | None = None,
-    deadline: float | None = None,
-) -> tuple[dict[str, float], dict]:
-    """Train the network of a configuration and ask it what the configuration wants to know: metrics and
-    history.
+def train(config: dict, seed: int, dataset: data.Dataset, path: Path, progress: str | None = None,
+          deadline: float | None = None) -> tuple[dict[str, float], dict]:  # fmt: skip
+    """Train the network of a configuration, ask it what the configuration wants to know: metrics and history.
 
     `path` is that of the record to be; the weights and what is needed to go on lie near it, see `beside`.
-    `progress` and `deadline` as in `fit`. Raises `fit.TrainingError` and `fit.OutOfTime`.
+    `progress` and `deadline` as in `fit`. Raises `fit.TrainingError` and `fit.OutOfTime`, and ValueError for
+    a network that `build` refuses.
     """
     way = {"article": _article, "logistic": _logistic}.get(config["rule"], _mini_batch)
     return way(config, seed, dataset, path, progress, deadline)
@@ -43,52 +38,33 @@ def beside(path: Path, ending: str) -> Path:
 
 
 def _mini_batch(config, seed, dataset, path, progress, deadline):
-    train = (
-        dataset.train + dataset.validation
-        if config.get("all_images")
-        else dataset.train[: config.get("train_images")]
-    )
-    options = dict(
-        batch_size=config["batch_size"],
-        seed=seed,
-        shift=config["shift"],
-        flip=config.get("flip", False),
-        progress=progress,
-        deadline=deadline,
-    )
-    learner = build(config)
-    every = config.get("validate_every")
+    train = dataset.train[: config.get("train_images")]
+    if config.get("all_images"):
+        train = dataset.train + dataset.validation
+    learner, every = build(config, _statistics(config, train)), config.get("validate_every")
     watched = dataset.validation[: min(WATCHED, config.get("validation_images", WATCHED))] if every else None
-    history = fit(
-        learner,
-        train,
-        epochs=config["epochs"],
-        lr=config["lr"],
-        optimizer=config.get("optimizer", "adam"),
-        resume=beside(path, ".pt"),
-        validation=watched,
-        validate_every=every or 1,
-        on_epoch=_schedule(config),
-        **options,
-    ).to_dict()
+    watch = dict(validation=watched, validate_every=every or 1, on_epoch=_schedule(config))
+    options = dict(batch_size=config["batch_size"], shift=config["shift"], flip=config.get("flip", False))
+    options |= dict(seed=seed, progress=progress, deadline=deadline)
+    plan = dict(epochs=config["epochs"], lr=config["lr"], optimizer=config.get("optimizer", "adam"))
+    history = fit(learner, train, **plan, **options, **watch, resume=beside(path, ".pt")).to_dict()
     readout = None
-    if config["readout_epochs"]:
+    if epochs := config["readout_epochs"]:
         readout = LinearReadout(learner, dataset.classes)
-        fit(
-            readout,
-            train,
-            epochs=config["readout_epochs"],
-            lr=1e-3,
-            resume=beside(path, "-linear.pt"),
-            **options,
-        )
+        fit(readout, train, epochs=epochs, lr=1e-3, **options, resume=beside(path, "-linear.pt"))
     return _asked(answers(learner, readout), config, dataset, history), history
 
 
+def _statistics(config: dict, train: data.Split) -> Statistics | None:
+    """Of the training images, where a dataset of the reader's own is to be standardised."""
+    if not config.get("standardise") or config["dataset"] in data.STATISTICS or train.images.dim() != 4:
+        return None
+    deviation, mean = torch.std_mean(train.floats(), (0, 2, 3), correction=0)
+    return mean.tolist(), deviation.tolist()
+
+
 def _schedule(config):
-    """Moves K from the first to the second of `strengths` over the epochs: the last epoch, and the verdict,
-    have the second.
-    """
+    """Moves K from the first of `strengths` to the second, which the last epoch and the verdict have."""
     if "strengths" not in config:
         return None
     first, last = config["strengths"]
@@ -101,74 +77,56 @@ def _schedule(config):
 
 def _logistic(config, seed, dataset, path, progress, deadline):
     """The plain control beside the networks of Table 6; its `strength` is chosen as their rates are."""
-    history = {}
-    train = dataset.train[: config.get("train_images")]
-    return _asked({"accuracy": tables.logistic(train, config["strength"])}, config, dataset, history), history
+    scores, history = tables.logistic(dataset.train[: config.get("train_images")], config["strength"]), {}
+    return _asked({"accuracy": scores}, config, dataset, history), history
 
 
 def _asked(ways: dict[str, Scores], config, dataset, history) -> dict[str, float]:
-    metrics = {}
+    """Accuracy of each way, of two classes also the area under the ROC curve; `history` gets confusions."""
+    metrics, confusion = {}, history.setdefault("confusion", {})
     for name, scores in ways.items():
-        for split, short in (("validation", "val"), ("test", "test")):
-            if split in config["splits"]:
-                asked = getattr(dataset, split)[: config.get(f"{split}_images")]
-                found, right = predict(scores, asked.images), asked.labels
-                metrics[f"{short}_{name}"] = (found == right).float().mean().item()
-                history.setdefault("confusion", {})[f"{short}_{name}"] = confusion_matrix(
-                    right.cpu(), found.cpu(), labels=range(dataset.classes)
-                ).tolist()
-                if dataset.classes == 2:
-                    metrics[f"{short}_{name}_auc"] = tables.roc_auc(scores, asked)
+        for split in config["splits"]:
+            asked = getattr(dataset, split)[: config.get(f"{split}_images")]
+            short = split.removesuffix("idation")
+            found, right = predict(scores, asked.images), asked.labels
+            metrics[f"{short}_{name}"] = (found == right).float().mean().item()
+            matrix = confusion_matrix(right.cpu(), found.cpu(), labels=range(dataset.classes))
+            confusion[f"{short}_{name}"] = matrix.tolist()
+            if dataset.classes == 2:
+                metrics[f"{short}_{name}_auc"] = tables.roc_auc(scores, asked)
     return metrics
 
 
 def _article(config, seed, dataset, path, progress, deadline):
-    """Three batches of the 60,000 training images; nothing is chosen, so validation images are trained on
-    too.
-    """
+    """Three batches of all 60,000 images: nothing is chosen, so those for validation are trained on."""
     everything = dataset.train + dataset.validation
-    order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(seed))
+    device, kept = everything.labels.device, beside(path, ".pt")
+    order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(seed)).to(device)
     # As the article's code family does, before a label is written in.
     standardise = Standardise(*data.STATISTICS["mnist"])
     label = labels.Pixels(on=standardise(torch.ones(1)).item())
-    learner = forward_forward(mlp(config["widths"]), label, **config["network"]).to(everything.labels.device)
-    standardise.to(everything.labels.device)
-    fused = everything.labels.device.type != "mps"
+    learner = forward_forward(mlp(config["widths"]), label, **config["network"]).to(device)
+    standardise.to(device)
+    scores = lambda images: learner.scores(standardise(images))
     optimizers = [
-        torch.optim.Adam(block.parameters(), lr=config["lr"], fused=fused) for block in learner.blocks
+        make_optimizer("adam", block.parameters(), config["lr"], device) for block in learner.blocks
     ]
-    history, scores = [], lambda images: learner.scores(standardise(images))
-    if state := load_state(beside(path, ".pt"), config):
+    parts, history = [learner, *optimizers], []
+    if state := load_state(kept, config):
         history = state["history"]
-        for part, kept in zip([learner, *optimizers], state["parts"]):
-            part.load_state_dict(kept)
-    batches = order.to(everything.labels.device).split(config["batch_images"])[: config["batches"]]
+        for part, before in zip(parts, state["parts"]):
+            part.load_state_dict(before)
+    batches = order.split(config["batch_images"])[: config["batches"]]
     for number, index in enumerate(batches[len(history) :], len(history) + 1):
         if deadline and time.time() >= deadline:
             raise OutOfTime(f"stopped before batch {number}")
         batch = everything[index]
-        images = standardise(batch.floats())
-        history.append(
-            train_layers(
-                learner,
-                learner.label.positive(images, batch.labels),
-                learner.label.negative(images, batch.labels),
-                optimizers,
-                config["steps"],
-                progress=progress and f"{progress}, batch {number}",
-            )
-        )
-        save_state(
-            beside(path, ".pt"),
-            config,
-            history=history,
-            parts=[part.state_dict() for part in [learner, *optimizers]],
-        )
-    metrics = {
-        "last_batch_error": 1 - accuracy(scores, everything[batches[-1]]),
-        "test_error": 1 - accuracy(scores, dataset.test),
-        "train_error": 1 - accuracy(scores, everything),
-    }
+        images, shown = standardise(batch.floats()), progress and f"{progress}, batch {number}"
+        pairs = label.positive(images, batch.labels), label.negative(images, batch.labels)
+        history.append(train_layers(learner, *pairs, optimizers, config["steps"], progress=shown))
+        save_state(kept, config, history=history, parts=[part.state_dict() for part in parts])
+    asked = dict(last_batch_error=everything[batches[-1]], test_error=dataset.test, train_error=everything)
+    metrics = {name: 1 - accuracy(scores, split) for name, split in asked.items()}
     learner.goodness.first = 2  # the article's variant: the first layer has no say
     metrics["test_error_without_first"] = 1 - accuracy(scores, dataset.test)
     return metrics, {"loss": [[block[::10] for block in batch] for batch in history]}

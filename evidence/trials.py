@@ -1,10 +1,9 @@
-"""Options of Forward-Forward that single trials used: they did not help, or not enough, and stay out of the
-rule.
-"""
+"""Options of Forward-Forward that single trials used: they helped too little to be in the rule."""
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from fftools.inputs import expect
 from fftools.rules.forward_forward import ForwardForward
 from fftools.rules.goodness import SumOfSquares
 
@@ -17,9 +16,8 @@ class PerPlace(SumOfSquares):
     def excess(self, x: Tensor) -> Tensor:
         """Goodness minus threshold of activations `(N, C, H, W)`; float32 `(N, places)`."""
         squares = x.float().pow(2).view(len(x), x.shape[1], -1)
-        return squares.sum(self.axis) - (
-            squares.shape[self.axis] if self.threshold is None else self.threshold
-        )
+        threshold = squares.shape[self.axis] if self.threshold is None else self.threshold
+        return squares.sum(self.axis) - threshold
 
 
 class PerChannel(PerPlace):
@@ -31,20 +29,16 @@ class PerChannel(PerPlace):
 class Trial(ForwardForward):
     """Forward-Forward whose goodness may be that of places or channels, with two more options.
 
-    first_judge   the first block, counted from 1, whose goodness counts in a prediction, where it is not
-                  `goodness.first`
-    peer          weight of peer normalisation, which keeps every unit's mean activity near its layer's
-                  (Hinton's code: 0.03)
+    first_judge   the first block, from 1, whose goodness counts in a prediction (not `goodness.first`)
+    peer          weight of peer normalisation, which keeps mean activities alike (Hinton's code: 0.03)
 
     Raises ValueError when there is no such block.
     """
 
     def __init__(self, *parts, first_judge: int = 1, peer: float = 0.0):
         super().__init__(*parts)
-        if not 1 <= first_judge <= len(self.blocks):
-            raise ValueError(
-                f"first_judge must be one of the blocks 1 to {len(self.blocks)}; got {first_judge}"
-            )
+        count = len(self.blocks)
+        expect(1 <= first_judge <= count, f"first_judge must be one of the blocks 1 to {count}", first_judge)
         self.first_judge, self.peer = first_judge, peer
 
     def block_loss(self, x: Tensor, positive: int) -> Tensor:
@@ -66,9 +60,7 @@ class Trial(ForwardForward):
 
 
 def peer_loss(x: Tensor) -> Tensor:
-    """Squared distance of each unit's mean activity over the batch from the mean over the layer, averaged; a
-    scalar.
-    """
+    """Variance over a layer's units of their mean activities over the batch; a scalar."""
     activity = x.float().mean(0)
     return (activity - activity.mean()).pow(2).mean()
 

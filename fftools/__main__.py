@@ -13,15 +13,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="fftools", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     get = commands.add_parser("data", help="download datasets and check them")
-    get.add_argument(
-        "names", nargs="+", metavar="name", help=f"{', '.join(data.NAMES)}, or a folder of images"
-    )
-    arguments = parser.parse_args()
+    which = f"{', '.join(data.NAMES)}, or a folder of images"
+    get.add_argument("names", nargs="+", metavar="name", help=which)
     try:
-        for name in arguments.names:
-            found = data.load(name, "cpu")
-            counts = " + ".join(str(len(part)) for part in (found.train, found.validation, found.test))
-            print(f"{name}: {counts} examples, {found.classes} classes; {found.source}; {data.folder()}")
+        for name in parser.parse_args().names:
+            loaded = data.load(name, "cpu")
+            counts = " + ".join(str(len(part)) for part in (loaded.train, loaded.validation, loaded.test))
+            print(f"{name}: {counts} examples, {loaded.classes} classes; {loaded.source}; {data.folder()}")
     except (data.DataError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -8,18 +8,19 @@ from torch import Tensor, nn
 
 from fftools.fast.convolution import Convolution
 from fftools.fast.maps import AveragedReLU, LayerNorm, max_pooling, places_first
+from fftools.inputs import expect
+
+POOLS = {None: (nn.ReLU,), "max": (nn.ReLU, max_pooling), "average": (AveragedReLU,)}
 
 
 def mlp(widths: Sequence[int], bias: bool = True) -> nn.ModuleList:
     """Fully connected ReLU blocks: `mlp([784, 500, 500])` has two, with 500 neurons each.
 
-    A block maps `(N, *)`, flattened to `(N, widths[i])`, to `(N, widths[i + 1])`.
-    Raises ValueError when fewer than two widths are given or one is not positive.
+    A block maps `(N, *)`, flattened to `(N, widths[i])`, to `(N, widths[i + 1])`. Raises ValueError when
+    fewer than two widths are given or one is not positive.
     """
-    if len(widths) < 2 or min(widths) < 1:
-        raise ValueError(
-            f"widths needs at least two positive numbers (inputs, neurons, …); got {list(widths)}"
-        )
+    fits = len(widths) > 1 and min(widths) > 0
+    expect(fits, "widths needs at least two positive numbers (inputs, neurons, …)", list(widths))
     return nn.ModuleList(
         nn.Sequential(nn.Flatten(), nn.Linear(inputs, outputs, bias=bias), nn.ReLU())
         for inputs, outputs in zip(widths, widths[1:])
@@ -30,21 +31,14 @@ def averaged(widths: Sequence[int], bias: bool = True) -> nn.ModuleList:
     """For texts: `averaged([5001, 64, 64])` takes the mean over word vectors and goes on as `mlp([64, 64])`.
 
     The first block maps token ids `(N, length)` below `widths[0]`, filled up with 0, which is no word, to
-    `(N, widths[1])`. Under a linear classifier it is fastText (Joulin et al. 2017). Raises ValueError as
-    `mlp` does.
+    `(N, widths[1])`. Under a linear classifier it is fastText (Joulin et al. 2017). Errors as `mlp`'s.
     """
     above = mlp(widths, bias)[1:]
     return nn.ModuleList([nn.EmbeddingBag(*widths[:2], mode="mean", padding_idx=0), *above])
 
 
-def cnn(
-    channels: int,
-    widths: Sequence[int],
-    kernel: int,
-    padding: str = "valid",
-    pool: str | None | Sequence[str | None] = None,
-    stride: int = 1,
-) -> nn.ModuleList:
+def cnn(channels: int, widths: Sequence[int], kernel: int, padding: str = "valid",
+        pool: str | None | Sequence[str | None] = None, stride: int = 1) -> nn.ModuleList:  # fmt: skip
     """Convolutional ReLU blocks: `cnn(1, [128] * 3, kernel=7)` is the FF-CNN of the paper (Section 3.1).
 
     A block maps `(N, C, H, W)` to `(N, width, H', W')`: without padding ("valid") H' = H − kernel + 1, with
@@ -52,31 +46,20 @@ def cnn(
     or "average", then halves the map (2×2); a list says it for each block. Raises ValueError when a width or
     the stride is not positive, the kernel is even or an option is unknown.
     """
-    if channels < 1 or not widths or min(widths) < 1 or kernel < 1 or kernel % 2 == 0 or stride < 1:
-        raise ValueError(
-            f"need positive channels and widths, an odd kernel and a positive stride; "
-            f"got {channels}, {list(widths)}, {kernel}, {stride}"
-        )
+    fits = min(channels, stride, kernel, *widths) > 0 and len(widths) > 0 and kernel % 2 == 1
+    wanted = "need positive channels, widths and stride and an odd kernel"
+    expect(fits, wanted, channels, list(widths), kernel, stride)
     pools = [pool] * len(widths) if pool is None or isinstance(pool, str) else list(pool)
-    if padding not in ("valid", "same") or not {*pools} <= {*POOLS} or len(pools) != len(widths):
-        raise ValueError(
-            f'padding must be "valid" or "same" and pool one of {list(POOLS)}, or a list of one for each of '
-            f"the {len(widths)} blocks; got {padding!r}, {pool!r}"
-        )
+    fits = padding in ("valid", "same") and {*pools} <= {*POOLS} and len(pools) == len(widths)
+    wanted = f"pool one of {list(POOLS)}, or a list of one for each of the {len(widths)} blocks"
+    expect(fits, f'padding must be "valid" or "same" and {wanted}', padding, pool)
     around = kernel // 2 if padding == "same" else 0
     blocks = nn.ModuleList(
-        nn.Sequential(Convolution(inputs, outputs, kernel, stride, around), *POOLS[each]())
+        nn.Sequential(Convolution(inputs, outputs, kernel, stride, around), *(make() for make in POOLS[each]))
         for inputs, outputs, each in zip([channels, *widths], widths, pools)
     )
     # Without pooling a CPU is slower channels last.
     return blocks.to(memory_format=torch.channels_last) if any(pools) else blocks
-
-
-POOLS = {
-    None: lambda: [nn.ReLU()],
-    "max": lambda: [nn.ReLU(), max_pooling()],
-    "average": lambda: [AveragedReLU()],
-}
 
 
 class Standardise(nn.Module):
@@ -116,5 +99,5 @@ def layer_norm(x: Tensor) -> Tensor:
 
 
 def no_norm(x: Tensor) -> Tensor:
-    """The same: the next block reads the goodness off."""
+    """`x` itself: the next block can read the goodness off."""
     return x

@@ -9,8 +9,7 @@ import torch
 
 
 def write(path: Path | str, content: str | bytes) -> None:
-    """Write text or bytes, as UTF-8, under a name that did not exist or whose old content stays until all is
-    there.
+    """Write text, as UTF-8, or bytes; what was there before stays until all is on the disk.
 
     Its folder is made. Raises OSError, which names the file; nothing is left of what was begun.
     """
@@ -19,9 +18,7 @@ def write(path: Path | str, content: str | bytes) -> None:
 
 def write_state(path: Path | str, state: dict) -> None:
     """Write what `torch.load(path, weights_only=True)` reads: state dicts, tensors, numbers, lists."""
-    buffer = (
-        io.BytesIO()
-    )  # written to a file, torch would report a full disk as "unexpected pos 2880 vs 2774"
+    buffer = io.BytesIO()  # of a full disk torch itself would say "unexpected pos 2880 vs 2774"
     torch.save(state, buffer)
     write(path, buffer.getvalue())
 

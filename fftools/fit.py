@@ -1,9 +1,11 @@
 """The one loop that trains every learning rule, and what makes it safe to kill."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 
 import torch
@@ -15,7 +17,7 @@ from fftools.fast import convolution
 from fftools.fast.memory import keep_freed_memory
 from fftools.fast.precision import in_precision, resolve_precision
 from fftools.fast.step import OPTIMIZERS, Captured, make_optimizer, set_lr
-from fftools.inputs import check_data
+from fftools.inputs import check_data, expect
 from fftools.learner import Learner, materialise
 from fftools.readout import accuracy, diagnose
 from fftools.resume import Resumable
@@ -50,36 +52,20 @@ def training_step(
 
     Gives the losses, detached, float32 `(losses,)`.
     """
-    found = []
+    losses = []
     for loss in in_precision(learner.local_losses(images, labels), precision, images.device):
         loss.backward()
-        found.append(loss.detach().float())
+        losses.append(loss.detach().float())
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return torch.stack(found)
+    return torch.stack(losses)
 
 
-def fit(
-    learner: Learner,
-    train: Split,
-    *,
-    epochs: int,
-    batch_size: int,
-    lr: float,
-    optimizer: str = "adam",
-    seed: int = 0,
-    shift: int = 0,
-    flip: bool = False,
-    cooldown: bool = True,
-    precision: str = "auto",
-    validation: Split | None = None,
-    validate_every: int = 1,
-    resume: Path | str | None = None,
-    resume_seconds: float = 30.0,
-    deadline: float | None = None,
-    on_epoch: Callable[[int, Learner], None] | None = None,
-    progress: str | None = None,
-) -> History:
+def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: float, optimizer: str = "adam",
+        seed: int = 0, shift: int = 0, flip: bool = False, cooldown: bool = True, precision: str = "auto",
+        validation: Split | None = None, validate_every: int = 1, resume: Path | str | None = None,
+        resume_seconds: float = 30.0, deadline: float | None = None, progress: str | None = None,
+        on_epoch: Callable[[int, Learner], None] | None = None) -> History:  # fmt: skip
     """Train `learner` in place and return what happened: `training_step` for every batch of every epoch.
 
     lr           constant for half of the epochs, then falling linearly if `cooldown` (Hinton's code)
@@ -96,19 +82,18 @@ def fit(
     Raises ValueError for senseless arguments or data and for the state of another run, TrainingError when a
     loss is not finite or a block is silent, OutOfTime before an epoch that would overrun `deadline`.
     """
-    if epochs < 1 or not lr > 0 or shift < 0 or validate_every < 1:
-        raise ValueError(
-            f"epochs and validate_every must be at least 1, lr positive, shift not negative; "
-            f"got epochs={epochs}, validate_every={validate_every}, lr={lr}, shift={shift}"
-        )
-    if optimizer not in OPTIMIZERS:
-        raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}; got {optimizer!r}")
-    for split in (train, validation) if validation is not None else (train,):
+    whole = dict(epochs=epochs, batch_size=batch_size, validate_every=validate_every, shift=shift)
+    expect(all(isinstance(n, Integral) for n in whole.values()), "these must be whole numbers", **whole)
+    fits = epochs >= 1 and validate_every >= 1 and lr > 0 and shift >= 0
+    given = dict(epochs=epochs, validate_every=validate_every, lr=lr, shift=shift)
+    expect(fits, "epochs and validate_every must be ≥ 1, lr > 0 and shift ≥ 0", **given)
+    expect(optimizer in OPTIMIZERS, f"optimizer must be one of {', '.join(OPTIMIZERS)}", optimizer)
+    for split in filter(None, (train, validation)):
         check_data(split.images, split.labels, learner.classes)
     device = train.labels.device
     precision = resolve_precision(precision, device)
-    plan = dict(epochs=epochs, batch_size=batch_size, lr=lr, optimizer=optimizer, seed=seed)
-    plan |= dict(shift=shift, flip=flip, cooldown=cooldown, precision=precision, images=len(train))
+    plan = dict(epochs=epochs, batch_size=batch_size, lr=lr, optimizer=optimizer, seed=seed, shift=shift,
+                flip=flip, cooldown=cooldown, precision=precision, images=len(train))  # fmt: skip
     keep_freed_memory()
     with convolution.given_back(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
@@ -155,18 +140,13 @@ def cooldown_factor(epoch: int, epochs: int) -> float:
 
 @torch.no_grad()
 def _check(learner: Learner, losses: list[float], images: Tensor, epoch: int, lr: float) -> None:
+    high = f"lr={lr} is probably too high"
     for number, loss in enumerate(losses, 1):
-        if loss != loss or abs(loss) == float("inf"):
-            raise TrainingError(
-                f"loss {number} of {len(losses)} is {loss} in epoch {epoch}; lr={lr} is probably too high"
-            )
+        if not math.isfinite(loss):
+            raise TrainingError(f"loss {number} of {len(losses)} is {loss} in epoch {epoch}; {high}")
     for number, x in enumerate(learner.activations(images), 1):
         if not x.isfinite().all():  # the last update, which no loss has seen yet
-            raise TrainingError(
-                f"block {number} puts out NaN or infinity after epoch {epoch}; lr={lr} is probably too high"
-            )
+            raise TrainingError(f"block {number} puts out NaN or infinity after epoch {epoch}; {high}")
         if not x.any():
-            raise TrainingError(
-                f"block {number} is dead after epoch {epoch}: all its units are silent on a whole batch, "
-                f"so its goodness is zero and no gradient is left; try a rate below lr={lr}"
-            )
+            what = f"block {number} is dead after epoch {epoch}: silent on a whole batch"
+            raise TrainingError(f"{what}, so its goodness is zero and no gradient is left; {high}")

@@ -47,13 +47,17 @@ class Learner(nn.Module):
         """Weights that it reads, does not train and has not drawn: a resumed run has to have the same."""
         return []
 
+    def norm(self, x: Tensor) -> Tensor:
+        """What a block's input goes through; nothing, unless a rule says otherwise."""
+        return x
+
     def activations(self, inputs: Tensor) -> list[Tensor]:
         """What each block gives out, first to last; each feeds the next one, through `norm`."""
-        found, x = [], for_blocks(inputs, self.blocks)
+        outputs, x = [], for_blocks(inputs, self.blocks)
         for block in self.blocks:
             x = block(self.norm(x))
-            found.append(x)
-        return found
+            outputs.append(x)
+        return outputs
 
     def feature_maps(self, images: Tensor) -> list[Tensor]:
         """Each block's activations as the next one would read them, `(N, C, H, W)` or `(N, neurons)`."""
@@ -64,23 +68,14 @@ class Learner(nn.Module):
         """What a linear read-out sees: the feature maps side by side, `(N, D)`."""
         return torch.cat([x.flatten(1) for x in self.feature_maps(images)], 1)
 
-    def norm(self, x: Tensor) -> Tensor:
-        """What a block's input goes through; nothing, unless a rule says otherwise."""
-        return x
-
 
 @torch.no_grad()
 def materialise(learner: Learner, images: Tensor, labels: Tensor) -> None:
     """Let lazy layers see two images once, before an optimizer collects the parameters."""
-    for _ in learner.local_losses(for_blocks(images[:2], learner.blocks), labels[:2]):
-        pass
+    list(learner.local_losses(for_blocks(images[:2], learner.blocks), labels[:2]))
 
 
 def of_each_block(goodness: Callable[[Tensor], list[Tensor]], blocks: nn.ModuleList) -> dict[str, Scores]:
-    """The answer of each block alone, "layer_1" and so on, where `goodness(images)` gives every block's
-    scores.
-    """
-    return {
-        f"layer_{number}": lambda images, number=number: goodness(images)[number - 1]
-        for number in range(1, len(blocks) + 1)
-    }
+    """What each block alone answers, "layer_1" and so on; `goodness(images)` gives the scores of all."""
+    alone = lambda index: lambda images: goodness(images)[index]
+    return {f"layer_{index + 1}": alone(index) for index in range(len(blocks))}

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fftools.data.split import Split
 from fftools.fast.precision import precision_context, resolve_precision
-from fftools.inputs import as_images, check_labels, check_values, for_linear
+from fftools.inputs import as_images, check_values, for_linear
 from fftools.learner import Learner, Scores
 
 
@@ -23,42 +23,38 @@ def predict(scores: Scores, images: Tensor, batch_size: int = 1000, precision: s
     check_values(images)
     if not len(images):
         raise ValueError("there are no images to predict labels for")
-    precision, found = resolve_precision(precision, images.device), []
+    precision, labels = resolve_precision(precision, images.device), []
     for part in images.split(batch_size):
         with precision_context(precision, images.device):
-            found.append(scores(as_images(part)).argmax(1))
-    return torch.cat(found)
+            labels.append(scores(as_images(part)).argmax(1))
+    return torch.cat(labels)
 
 
 def accuracy(scores: Scores, split: Split, **options) -> float:
     """Share of right predictions on `split`, 0 to 1. `options` and errors are those of `predict`."""
-    as_images(split.images[:1])
-    check_labels(split.labels, split.images, 0)
     return (predict(scores, split.images, **options) == split.labels).float().mean().item()
 
 
 @torch.no_grad()
 def diagnose(
     learner: Learner, split: Split, batch_size: int = 1000, precision: str = "auto"
-) -> dict[str, list[list[float]]]:
-    """The means over `split` of what the learner has to say of itself, by name, a row for each block:
-    `learner.diagnose`.
+) -> dict[str, list]:
+    """The means over `split` of what `learner.diagnose` says, by name, a row for each block.
 
     For Forward-Forward that is "discrimination", `[loss, accuracy]` for each block.
     """
-    precision, found = resolve_precision(precision, split.images.device), {}
+    precision, sums = resolve_precision(precision, split.images.device), {}
     for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size)):
         with precision_context(precision, images.device):
             for name, rows in learner.diagnose(as_images(images), labels).items():
-                found.setdefault(name, []).append(rows * len(labels))
-    return {name: (sum(rows) / len(split)).tolist() for name, rows in found.items()}
+                sums[name] = sums.get(name, 0) + rows * len(labels)
+    return {name: (rows / len(split)).tolist() for name, rows in sums.items()}
 
 
 class LinearReadout(Learner):
     """Softmax regression on a frozen network's features (Hinton 2022; FF-CNN, Section 2.3).
 
-    It is trained by `fit` like any learner, and leaves the network as it is; its `scores` cost one pass in
-    place of one per label.
+    `fit` trains it alone and leaves the network as it is; its `scores` cost one pass, not one per label.
     """
 
     def __init__(self, learner: Learner, classes: int = 10):
@@ -67,7 +63,6 @@ class LinearReadout(Learner):
         self.linear = nn.LazyLinear(classes)
 
     def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
-        """See `Learner`: one loss, that of the classifier."""
         yield F.cross_entropy(self.scores(images), labels)
 
     def scores(self, images: Tensor) -> Tensor:
@@ -75,17 +70,13 @@ class LinearReadout(Learner):
         return for_linear(self.learner.features(images), self.linear)
 
     def answers(self) -> dict[str, Scores]:
-        """See `Learner`."""
         return {"linear": self.scores}
 
     def trained(self) -> list[nn.Parameter]:
-        """See `Learner`: the classifier alone."""
         return list(self.linear.parameters())
 
     def given(self) -> list[nn.Parameter]:
-        """See `Learner`: the network."""
         return list(self.learner.parameters())
 
     def activations(self, inputs: Tensor) -> list[Tensor]:
-        """See `Learner`."""
         return self.learner.activations(inputs)

@@ -16,7 +16,6 @@ from fftools.labels import Pixels
 from fftools.rules.forward_forward import ForwardForward
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
-import browser as chrome  # noqa: E402
 
 torch.set_num_threads(
     1
@@ -95,6 +94,8 @@ def small():
 @pytest.fixture(scope="module")
 def running():
     """The browser."""
+    import browser as chrome  # here, since most tests need neither it nor Playwright
+
     try:
         chrome.find()
     except chrome.NoBrowser as error:

@@ -14,8 +14,8 @@ import pytest
 from evidence import claims, pages, records
 from evidence.claims import VERDICTS, Claim
 from evidence.measured import KEPT, measured
-from evidence.query import ask, difference, holds, interval, merged
-from evidence.studies import STUDIES
+from evidence.query import ask, difference, holds, interval
+from evidence.studies import STUDIES, change
 
 ROOT = Path(__file__).resolve().parent.parent
 PROSE = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "book").glob("*.md"), ROOT / "README.md"]
@@ -356,7 +356,7 @@ def test_a_query_can_ask_for_a_part_deep_in_a_configuration(save):
     assert asked(network={"local": True}).found() and not asked(network={"local": False}).found()
     assert asked(blocks={"kernel": 5, "pool": "none"}).found(), '"none" is a part that is not there'
     assert holds({"flip": False}, {"flip": "none"}) and holds({"lr": 3}, {"lr": "any"})
-    assert merged({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 9}}) == {"a": {"b": 9, "c": 2}, "d": 3}
+    assert change({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 9}}) == {"a": {"b": 9, "c": 2}, "d": 3}
     assert "4-4 filters 5×5" in pages.scale(asked(network={"local": True}).found())
 
 
@@ -503,7 +503,7 @@ def test_the_protocol_selects_one_configuration():
             grid = STUDIES[ours["study"]].grid("full")
             fit = [
                 sum(holds(config, ours.get("where", {})) and holds(config, at) for config in grid)
-                for at in (entry.at, merged(entry.at, choices), merged(entry.at, entry.but))
+                for at in (entry.at, change(entry.at, choices), change(entry.at, entry.but))
             ]
             assert max(fit) == 1 or "best" in ours or (max(fit) == 0 and entry.why), (entry.id, ours, fit)
             assert max(fit) > 0 or entry.why, (entry.id, ours)
@@ -515,7 +515,7 @@ def test_records_agree_with_the_protocol(project):
     for entry in claims.load():
         for found in entry.found():
             assert found.record["profile"] == "full" and holds(
-                found.record["config"], merged(entry.at, entry.but)
+                found.record["config"], change(entry.at, entry.but)
             ) | holds(found.record["config"], entry.at), entry.id
             assert {path.split(".")[0] for path in entry.differences([found])} <= set(entry.but), entry.id
             checked += 1

@@ -383,6 +383,14 @@ def test_a_folder_of_another_form_is_named(shapes, damage, told):
         data.load("shapes", "cpu")
 
 
+@pytest.mark.parametrize("link", ["train/apple/again", "train/bee/apples", "test"])
+def test_an_image_that_is_linked_to_twice_is_named(shapes, link):
+    """In a circle, as another class, or in another split, it would count twice or be tested on."""
+    (shapes / link).symlink_to(shapes / ("train" if link == "test" else "train/apple"))
+    with pytest.raises(DataError, match=r"apple.*are one file"):
+        data.load("shapes", "cpu")
+
+
 def test_a_folder_that_is_not_there(home):
     for name in ("no/such/folder", str(home / "nothing"), home / "nothing"):
         with pytest.raises(DataError, match="there is no folder"):

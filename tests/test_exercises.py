@@ -24,18 +24,24 @@ import student as tool  # noqa: E402
 import notebooks as house  # noqa: E402
 
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+EXERCISED = tool.exercised(ROOT)  # chapters, and pages and laboratories that have exercises too
+
+
+@pytest.fixture(params=EXERCISED, ids=lambda path: path.stem)
+def chapter(request):
+    return nbformat.read(request.param, 4), request.param.name
 
 
 @pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
-def chapter(request):
+def numbered(request):
     return nbformat.read(request.param, 4), request.param.name
 
 
 # ---- form -------------------------------------------------------------------------------------------------------
 
 
-def test_every_chapter_has_four_exercises_from_one_line_to_a_project(chapter):
-    notebook, name = chapter
+def test_every_chapter_has_four_exercises_from_one_line_to_a_project(numbered):
+    notebook, name = numbered
     numbers = [exercise.number for exercise in tool.exercises(notebook, name)]
     assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) >= 4
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
@@ -48,8 +54,9 @@ def test_exercises_are_hidden_checked_and_explained(chapter):
     notebook, name = chapter
     for exercise in tool.exercises(notebook, name):
         cell, check = notebook.cells[exercise.cell], notebook.cells[exercise.check]
-        assert "hide-cell" in house.tags(cell) and not {"hide-cell", "hide-input"} & set(house.tags(check)), (
-            exercise
+        assert "hide-cell" in house.tags(cell), exercise
+        assert {tag for tag in house.tags(check) if tag.startswith("hide-")} == {"hide-output"}, (
+            f"{exercise}: what a check prints is shown on demand"
         )
         defined = names(house.parse(cell.source), ast.Store)
         assert names(house.parse(check.source), ast.Load) & defined, (
@@ -62,8 +69,8 @@ def test_exercises_are_hidden_checked_and_explained(chapter):
         )
 
 
-def test_chapters_have_objectives_checkpoints_and_a_summary(chapter):
-    notebook, _ = chapter
+def test_chapters_have_objectives_checkpoints_and_a_summary(numbered):
+    notebook, _ = numbered
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     assert re.search(
         r"\{admonition\} In this chapter\n.*?^- .*?\*\*You need\*\*.*?\*\*Time:\*\*.*?minute",

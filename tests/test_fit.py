@@ -288,6 +288,9 @@ def test_the_callers_chance_is_left_alone(small, noise):
     [
         ({"optimizer": "rmsprop"}, "adam, sgd; got 'rmsprop'"),
         ({"epochs": 0}, "epochs=0"),
+        ({"epochs": 1.5}, "whole numbers; got epochs=1.5"),
+        ({"batch_size": 2.5}, "batch_size=2.5"),
+        ({"shift": "2"}, "shift='2'"),
         ({"lr": 0.0}, "lr=0.0"),
         ({"lr": -1e-3}, "lr=-0.001"),
         ({"lr": float("nan")}, "lr=nan"),

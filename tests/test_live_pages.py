@@ -314,6 +314,22 @@ def test_less_motion_means_no_start_by_itself_and_two_pictures_a_second(show):
     assert 1 <= shown[0] <= 4 and shown[1] > 0
 
 
+def test_what_is_off_the_screen_waits_and_late_frames_have_coarser_maps(book):
+    page = book("#data=spiral&layers=3&units=16", "phone")
+    map, last = ".rule-ff .answer canvas.map", ".rule-ff .layer:last-child canvas.units"
+    wide = lambda side: page.wait_for_function(f"() => document.querySelector('{map}').width === {side}")
+    picture = lambda: page.evaluate(f"() => document.querySelector('{last}').toDataURL()")
+    before = picture()
+    button(page, "Play").click()
+    page.wait_for_function(f"() => {PLAYGROUND}.steps > 3")
+    page.evaluate(f"() => {{ {PLAYGROUND}.late = true; }}")
+    wide(16)
+    assert picture() == before
+    button(page, "Pause").click()
+    wide(24)
+    assert picture() != before
+
+
 def test_the_lights_can_be_turned_off_while_it_runs(book):
     page = book("#steps=50")
     page.wait_for_function(f"() => {PLAYGROUND}.steps === 50", timeout=60_000)
@@ -366,5 +382,5 @@ def test_the_benchmark_counts_frames_and_steps(book, monkeypatch):
 
     page = book(playground_frames.STATE)
     button(page, "Play").click()
-    frames, taken, gap = playground_frames.measure(page, 2, 0.5, SCREENS["phone"])
+    frames, taken, gap = playground_frames.measure(page, 2, 0.5, SCREENS["phone"], ".layers")
     assert frames > 0 and taken > 0 and gap > 0

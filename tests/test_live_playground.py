@@ -16,7 +16,6 @@ from fftools.rules.mono_forward import MonoForward
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
-import browser as chrome  # noqa: E402
 import live  # noqa: E402
 
 STEPS, RATE = 200, 0.02
@@ -30,7 +29,7 @@ EXPORTS = {
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def page(running, tmp_path_factory):
     """A page in which the playground's modules can be called by name."""
     folder = tmp_path_factory.mktemp("live")
     for path in live.SOURCES.glob("*.js"):
@@ -40,14 +39,10 @@ def page(tmp_path_factory):
         for module, names in EXPORTS.items()
     ]
     (folder / "probe.js").write_text("\n".join(lines) + "\n")
-    try:
-        chrome.find()
-    except chrome.NoBrowser as error:
-        pytest.fail(str(error))
-    with chrome.browser() as running:
-        found = running.new_page()
-        found.add_script_tag(content=live.bundle("probe", folder))
-        yield found
+    found = running.new_page()
+    found.add_script_tag(content=live.bundle("probe", folder))
+    yield found
+    found.close()
 
 
 TRAIN = """([rule, settings, points, negatives, steps]) => {
@@ -296,6 +291,13 @@ def test_a_state_survives_its_address(page):
         ("#goodness=much", "goodness=much; it can be sum, mean"),
         ("#colour=red", "colour=red; there is no such setting"),
         ("#scene=none", "no scene “none”; there are ring, copy"),
+        ("#units=3.5", "units=3.5; it can be 2 to 16 in steps of 1"),
+        ("#noise=%20", "noise= ; it can be 0 to 0.2"),
+        ("#seed=Infinity", "seed=Infinity; it can be 1 to 99"),
+        # what every object of JavaScript has
+        ("#scene=constructor", "no scene “constructor”"),
+        ("#goodness=toString", "goodness=toString; it can be sum, mean"),
+        ("#__proto__=1", "__proto__=1; there is no such setting"),
     ],
 )
 def test_an_address_that_makes_no_sense_is_named(page, asked, said):

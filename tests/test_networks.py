@@ -43,6 +43,7 @@ MLP = {
 CONFIGS = {
     "ff-cnn": change(FF_CNN, CNN, {"readout_epochs": 1}),
     "bp-cnn": change(BP_CNN, CNN),
+    "standardised": change(BP_CNN, CNN, {"standardise": True}),
     "ff-mlp": change(FF, MLP, {"epochs": 2, "network": {"negatives": "hard"}}),
     "label-free": change(FF, MLP, {"epochs": 1, "label": "hybrids"}),
 }
@@ -103,7 +104,7 @@ def test_a_kept_network_answers_as_its_record_says(course, digits, name):
     before = torch.get_rng_state()
     learner, readout, card = networks.load(name)
     assert torch.equal(before, torch.get_rng_state()), "loading draws no random numbers"
-    assert not learner.training and (readout is None) == (name == "bp-cnn")
+    assert not learner.training and (readout is None) == (name in ("bp-cnn", "standardised"))
     assert readout is None or not readout.training and readout.learner is learner
     record = records.read(course / card["record"])
     assert card["metrics"] == record["metrics"] and card["config"] == record["config"] == CONFIGS[name]
@@ -111,7 +112,7 @@ def test_a_kept_network_answers_as_its_record_says(course, digits, name):
         f"val_{way}": accuracy(scores, digits.validation) for way, scores in answers(learner, readout).items()
     }
     assert found == {key: value for key, value in record["metrics"].items() if key.startswith("val_")}
-    assert len(found) == {"ff-cnn": 2, "bp-cnn": 1, "ff-mlp": 3, "label-free": 1}[name]
+    assert len(found) == {"ff-cnn": 2, "bp-cnn": 1, "ff-mlp": 3, "label-free": 1, "standardised": 1}[name]
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -238,7 +239,9 @@ def test_weights_of_another_run_are_not_kept(course):
 
 def test_unknown_names_are_answered_with_the_known_ones(course):
     for name in ("ff", "../networks/ff-cnn", ""):
-        with pytest.raises(ValueError, match="no network .*; there are: bp-cnn, ff-cnn, ff-mlp, label-free"):
+        with pytest.raises(
+            ValueError, match="no network .*; there are: bp-cnn, ff-cnn, ff-mlp, label-free, standardised"
+        ):
             networks.load(name)
 
 

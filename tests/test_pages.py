@@ -20,6 +20,8 @@ HTML = ROOT / "_build" / "html"
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
 PAGES = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
 DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+LONGEST = 20_000  # pixels of a page on a phone
 MOST_BYTES = 2_000_000  # of a first load, everything included
 
 
@@ -122,6 +124,19 @@ def test_a_first_load_is_light(visit):
     assert sum(sizes.values()) < MOST_BYTES, dict(list(sizes.items())[:6])
 
 
+def test_a_phone_folds_long_code_and_a_page_ends(visit):
+    visit.page.set_viewport_size(PHONE)
+    visit.page.wait_for_timeout(300)
+    high = visit.page.evaluate("() => document.documentElement.scrollHeight")
+    seen = visit.page.evaluate("""() => [...document.querySelectorAll("article .cell_input")]
+        .filter(code => code.checkVisibility()).map(code => code.textContent.trim().split("\\n").length)""")
+    visit.page.set_viewport_size(DESKTOP)
+    visit.page.wait_for_timeout(300)
+    assert high <= LONGEST and max(seen, default=0) <= 6, (high, seen)
+    folded = visit.page.locator("article details.phone")
+    assert folded.count() == visit.page.locator("article details.phone[open]").count(), "folded on a desktop"
+
+
 def test_formulas_are_set(visit):
     formulas = visit.page.locator("article .math")
     assert visit.page.locator("article .math:not(:has(mjx-container))").count() == 0
@@ -177,14 +192,14 @@ def test_pictures_have_words(visit):
 
 def test_a_phone_needs_no_sideways_scroll(visit):
     visit.unfold()
-    visit.page.set_viewport_size({"width": 390, "height": 844})
+    visit.page.set_viewport_size(PHONE)
     wide = visit.page.evaluate("() => document.documentElement.scrollWidth")
     visit.page.set_viewport_size(DESKTOP)
     assert wide <= 390
 
 
 def test_a_phone_shows_drawings_with_text_of_12_pixels(visit):
-    visit.page.set_viewport_size({"width": 390, "height": 844})
+    visit.page.set_viewport_size(PHONE)
     wide = visit.page.evaluate("""() => [...document.querySelectorAll("article svg.drawing")]
         .map(drawing => drawing.getBoundingClientRect().width)""")
     visit.page.set_viewport_size(DESKTOP)
@@ -275,6 +290,21 @@ def test_enter_and_space_open_what_is_folded(fresh):
         for key, is_open in (("Enter", True), ("Space", False), ("Space", True)):
             fresh.keyboard.press(key)
             assert folded.evaluate("folded => folded.open") is is_open, key
+
+
+def test_a_quiz_is_silent_until_it_is_asked(running, site):
+    """tests/test_quiz.py has the rest; this is the page that Sphinx makes of a quiz, from a folder."""
+    found = Visit(running, f"{HTML.as_uri()}/notebooks/01_why_not_backprop.html")
+    quiz = found.page.locator(".quiz")
+    options, verdicts = quiz.get_by_role("button"), quiz.get_by_role("status")
+    assert options.count() == 9 and not "".join(verdicts.all_inner_texts())
+    assert not quiz.get_by_text("Right answers").is_visible()
+    options.nth(0).click()
+    assert verdicts.nth(0).inner_text() == "No. Try another one."
+    options.nth(1).click()
+    assert verdicts.nth(0).inner_text().startswith("Right. ") and not verdicts.nth(1).inner_text()
+    assert not found.complaints
+    found.context.close()
 
 
 @pytest.mark.parametrize("served", [True, False], ids=["served", "from a folder"])

@@ -1,4 +1,4 @@
-"""What can be said of prose by machine: spelling, links between files, and a bibliography in which nothing is loose."""
+"""What a machine can say of prose: length, ease, clumsy words, spelling, links, and a bibliography with nothing loose."""
 
 import re
 import subprocess
@@ -6,37 +6,17 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+import reading  # noqa: E402
+from reading import markdown, prose  # noqa: E402
+
 PAGES = [*sorted((ROOT / "book").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 SOURCES = [*PAGES, *sorted((ROOT / "notebooks").glob("*.ipynb"))]
 ENTRY = re.compile(r"^@\w+\{([^,]+),(.*?)^\}", re.MULTILINE | re.DOTALL)
 BIBLIOGRAPHY = dict(ENTRY.findall((ROOT / "book" / "references.bib").read_text("utf8")))
-
-
-def markdown(path: Path) -> str:
-    if path.suffix == ".md":
-        return path.read_text("utf8")
-    return "\n\n".join(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown")
-
-
-def prose(text: str) -> str:
-    """Markdown without code, formulas, the targets of links, roles, and options of directives."""
-    for unread in (
-        r"^(`{3,}|~{3,}).*?^\1",
-        r"\{[\w:]+\}`[^`]*`",
-        r"`[^`]*`",
-        r"\$\$.*?\$\$",
-        r"\$[^$]*\$",
-        r"\]\([^)]*\)",
-        r"https?://\S+",
-        r"^:[\w-]+:.*?$",
-        r"^:{3,}.*?$",
-    ):
-        text = re.sub(unread, " ", text, flags=re.MULTILINE | re.DOTALL)
-    return text
 
 
 def slips(text: str, folder: Path) -> str:
@@ -53,6 +33,72 @@ def slips(text: str, folder: Path) -> str:
         file,
     ]
     return subprocess.run(command, capture_output=True, text=True).stdout
+
+
+# ---- length and style -------------------------------------------------------------------------------------------------
+
+CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+MOST_WORDS, MOST_CODE, MOST_WORDS_IN_ALL = 2_500, 250, 30_000  # of the main line
+CLUMSY = {  # what an editor strikes out, and what is meant
+    r"(?<!it |as )stands? (?:in|beside|above|below|between|on|at|there|under|with)\b": "is, means",
+    r"(?:told|tell|tells|telling) apart": "distinguish",
+    r"(?:be|are|is|was|were) (?:told|asked) (?:by|through)\b": "say who does what",
+    r"\brests (?:on|with|in)\b": "depends on",
+    r"asked? (?:a|the|this|that|another) stud(?:y|ies)|stud(?:y|ies) (?:was|were|is|are) asked": "a study measures",
+    r"what .{3,40} (?:is|are) worth\b": "how much it helps",
+    r"lost in (?:our|the) cop(?:y|ies)|our cop(?:y|ies) of the paper|illegible": "cite the source, or leave it out",
+    r"second[- ]hand": "cite the source, or leave it out",
+    r"summary page only|from a summary": "cite the source, or leave it out",
+    r"\b(?:clothes|photographs?)\b": "the dataset's name",
+    r"a tenth of a point or two|a point or two": "the number",
+    r"as it stands|stand(?:s|ing)? still\b": "as it is, stops",
+    r"by (?:the|its) number of\b.{0,20}\btimes\b": "times as many",
+    r"\bhas (?:yet )?a (?:constant|price) to pay\b": "costs",
+    r"\bcost(?:s)? the reader\b": "is hard to read",
+    r"\bpays? (?:for itself|with)\b": "costs",
+    r"\bin its vain attempt\b|\bat a stroke\b": "plainer words",
+    r"\b(?:the )?(?:former|latter)\b": "name it again",
+    r"\bthereof\b|\bwhereof\b|\btherein\b|\bthereby\b": "of it, in it, so",
+    r"\bis (?:another|a different) question than\b": "answers a different question",
+}
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_is_read_in_twenty_minutes(path):
+    text, code = reading.main_line(path)
+    assert len(reading.words(text)) <= MOST_WORDS and code <= MOST_CODE, (len(reading.words(text)), code)
+
+
+def test_the_chapters_are_short_together():
+    assert sum(len(reading.words(reading.main_line(path)[0])) for path in CHAPTERS) <= MOST_WORDS_IN_ALL
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_is_easy_to_read(path):
+    assert reading.ease(path) >= 55
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_no_clumsy_words(path):
+    text = re.sub(r"\s+", " ", prose(markdown(path)))
+    found = {
+        text[max(0, hit.start() - 40) : hit.end() + 30]: better
+        for pattern, better in CLUMSY.items()
+        for hit in re.finditer(pattern, text, re.IGNORECASE)
+    }
+    assert not found, found
+
+
+def test_the_measures_measure():
+    assert reading.flesch("The cat sat on the mat.") == pytest.approx(116.1, abs=0.1)
+    assert reading.flesch("Considerable organisational complications notwithstanding, we proceeded.") < 0
+    text = "One.\n\n::::{admonition} Q\n:class: quiz\n\nTwo.\n\n:::{dropdown} Key\nThree.\n:::\n::::\n\nFour."
+    assert reading.words(prose(reading.unfolded(text))) == ["One", "Four"]
+    folded = ":::{dropdown} More\nTwo.\n:::\nThree."
+    assert reading.words(prose(reading.unfolded(folded))) == ["Three"]
+
+
+# ---- spelling and links -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)

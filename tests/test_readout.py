@@ -196,13 +196,13 @@ def test_labels_with_a_small_share_are_not_asked_about(asked, least):
 @pytest.mark.parametrize("candidates, least", [(0, 0.0), (5, 0.0), (2, -0.1), (2, 1.1)])
 def test_goodness_refuses_numbers_out_of_range(small, noise, candidates, least):
     with pytest.raises(
-        ValueError, match=f"1 to 4 candidates.*got {candidates} candidates, 4 scores, least={least}"
+        ValueError, match=f"1 to 4 candidates.*got candidates={candidates}, scores=4, least={least}"
     ):
         goodness(small(), noise.floats(), candidates, noisy, least)
 
 
 def test_goodness_refuses_a_proposer_for_other_labels(small, noise):
-    with pytest.raises(ValueError, match="one proposed score for each label.*3 scores"):
+    with pytest.raises(ValueError, match="a score for each label.*scores=3"):
         goodness(small(), noise.floats(), 2, lambda images: noisy(images)[:, :3])
 
 

@@ -34,9 +34,7 @@ def test_every_combination_has_its_frame_in_the_order_in_which_the_page_counts()
 def test_it_is_usable_without_a_kernel_or_a_network_and_named_for_those_who_do_not_see():
     html = sliders(lambda k: np.zeros((2, 2)), alt='a "quoted" < picture', k=[1, 2, 3]).data
     assert html.count('<input type="range"') == 1 and "<label" in html and "http" not in html
-    assert (
-        '"aria-valuetext", told.values' in html
-    )  # a screen reader says the value, not its number in the list
+    assert '"aria-valuetext", value' in html  # a screen reader says the value, not its number in the list
     assert 'alt="a &quot;quoted&quot; &lt; picture"' in html
 
 
@@ -67,11 +65,3 @@ def test_an_executed_notebook_keeps_it_when_it_is_exported(theirs, tmp_path):
     nbclient.NotebookClient(notebook, kernel_name="python3").execute()
     page, _ = nbconvert.HTMLExporter().from_notebook_node(notebook)
     assert len(re.findall('<input[^>]*type="range"', page)) == 1 and 'alt="a picture"' in page
-
-
-def test_as_a_widget_it_has_the_same_frames():
-    found = sliders(lambda k, row: np.full((2, 2), (k + row) / 6), alt="a picture", k=[1, 2, 3], row=[0, 1])
-    picture, k, row = found.live().children
-    assert (k.value, row.value, k.description) == ("2", "1", "k")  # begins where the page begins
-    k.index, row.index = 2, 0
-    assert told(found.data)["frames"][4] in picture.value and 'alt="a picture (k 3, row 0)"' in picture.value

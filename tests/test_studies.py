@@ -140,8 +140,21 @@ def test_every_rule_of_the_race_answers_with_a_hundred_classes(rule):
 
 
 def test_inputs_that_are_normalised_anyway_are_not_standardised():
-    with pytest.raises(ValueError, match="standardised for bp, fa, dfa, mf only; got rule 'ff'"):
+    with pytest.raises(
+        ValueError, match="one of the rules bp, fa, dfa, mf and statistics of images; got rule 'ff'"
+    ):
         build(FF | TINY | {"standardise": True})
+
+
+def test_images_of_ones_own_are_standardised_by_those_for_training(digits):
+    config = BP | TINY | {"dataset": "my-images", "standardise": True, "readout_epochs": 0}
+    assert run("own", config, 0, "quick", progress=False)["metrics"]["val_accuracy"] > 0.3
+    kept = torch.load(train.beside(records.path_of("own", config, 0), ".pt"), weights_only=True)["learner"]
+    pixels = digits.train[:500].floats()
+    assert kept["blocks.0.0.mean"].item() == pytest.approx(pixels.mean().item(), rel=1e-4)
+    assert kept["blocks.0.0.std"].item() == pytest.approx(pixels.std().item(), rel=1e-4)
+    with pytest.raises(ValueError, match="statistics of images; got rule 'bp' on my-images"):
+        build(config)
 
 
 def test_a_run_gives_a_record_and_is_not_made_twice(trained):

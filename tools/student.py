@@ -156,10 +156,15 @@ def without_answers(copy):
     return copy
 
 
+def exercised(root: Path = ROOT) -> list[Path]:
+    """The notebooks that have exercises: every chapter, some pages and laboratories."""
+    return [path for path in sorted((root / "notebooks").glob("*.ipynb")) if BEGIN in path.read_text("utf8")]
+
+
 def build(root: Path = ROOT) -> tuple[Path, Path]:
-    """Write every chapter's copies, for students and for nbgrader; returns the two folders."""
+    """Write the copies of every notebook with exercises, for students and for nbgrader; returns the two folders."""
     students, source = root / "_build" / "student", root / "_build" / "nbgrader" / "source"
-    for path in sorted((root / "notebooks").glob("[0-9]*.ipynb")):
+    for path in exercised(root):
         notebook = nbformat.read(path, 4)
         for copy, target in (
             (student(notebook, path.name), students / path.name),

@@ -29,15 +29,12 @@ IDEA = dict(rule="ff", dataset="mnist", label="fourier", labels=dict(set=1, stre
             network=dict(norm="layer", first_loss=1, first_judge=1, local=True),
             train_images=5_000, validation_images=5_000, epochs=10, validate_every=10, batch_size=50, lr=1e-3,
             shift=0, readout_epochs=0, splits=["validation"])
-# the two goodnesses have to differ by more than T
-SYMMETRIC = dict(network=dict(loss="symmetric", temperature=100.0))
+SYMMETRIC = dict(network=dict(loss="symmetric", temperature=100.0))  # goodnesses must differ by more than T
 HELPED = change(SYMMETRIC, dict(network=dict(negatives_each=3)))
-# every wrong label once, in place of some that are drawn
-ALL = dict(network=dict(negatives="all", negatives_each=1))
+ALL = dict(network=dict(negatives="all", negatives_each=1))  # every wrong label once: none is drawn
 TOGETHER = change(IDEA, HELPED, strided(64, 64, 64), dict(train_images=20_000, epochs=3, shift=1))
 COLOUR = change(TOGETHER, dict(dataset="cifar10", blocks=dict(channels=3), shift=2, flip=True))
-# four pooled blocks, whose channels ten classes can share
-SMALL, DEEP = strided(32, 64, 128, kernel=5), pooled(40, 80, 160, 160)
+SMALL, DEEP = strided(32, 64, 128, kernel=5), pooled(40, 80, 160, 160)  # ten classes share DEEP's channels
 
 # Long runs on all training images: a label in the image, channel-wise goodness, backprop.
 LONG = dict(rule="ff", dataset="mnist", network={}, epochs=30, validate_every=2, batch_size=50, lr=1e-3,
@@ -66,11 +63,10 @@ PHOTOGRAPHS = change(long("cifar10", "cw"), SHARED)
 FAST = dict(epochs=1, train_images=1_000)
 MINIATURE = dict(epochs=2, train_images=2_000, validation_images=1_000)
 
-
 STUDIES = [
     Study("ff-cnn-ideas",
-          "Ideas beyond the FF-CNN paper, strictly local: 32 filters 7×7, 10 epochs of 5,000 images, "
-          "validation", IDEA, {
+          "Ideas beyond the paper, strictly local, 32 filters 7×7: 10 epochs of 5,000 images, validation",
+          IDEA, {
               "the paper's rule": {},
               "symmetric loss": dict(network=dict(loss="symmetric")),
               "temperature 100": temperature(100.0),
@@ -95,8 +91,7 @@ STUDIES = [
               "64 filters, stride 2, padding": strided(64, 64, 64),
           }, MINIATURE),
     Study("ff-cnn-together",
-          "The ideas that helped, together, and what may still be changed: 3 epochs of 20,000 shifted "
-          "images, validation",
+          "The ideas that helped, together, and more changes: 3 epochs of 20,000 shifted images, validation",
           TOGETHER, {
               "together": {},
               "a loss for block 1, which judges too": dict(network=dict(first_loss=0, first_judge=0)),
@@ -113,8 +108,8 @@ STUDIES = [
               "all nine, and 32, 64 and 128 filters 5×5": ALL | SMALL,
               "four blocks of 40 to 160 filters 5×5, max pooling": DEEP,
           }, MINIATURE),
-    Study("ff-cnn-colour", "What may be changed for CIFAR-10: 3 epochs of 20,000 shifted and mirrored "
-                           "images, validation",
+    Study("ff-cnn-colour",
+          "Changes for CIFAR-10: 3 epochs of 20,000 shifted and mirrored images, validation",
           COLOUR, {
               "as it is: 64, 64 and 64 filters 7×7": {},
               "32, 64 and 128 filters 7×7": strided(32, 64, 128),
@@ -133,8 +128,7 @@ STUDIES = [
               "(**) T = 30": change(SMALL | ALL, temperature(30.0)),
           }, MINIATURE),
     Study("ff-cnn-channels",
-          "Channel-wise goodness: what may be changed, 3 epochs of 20,000 shifted images of MNIST and of "
-          "CIFAR-10, validation",
+          "Channel-wise goodness, changes for MNIST and CIFAR-10: 3 epochs of 20,000 images, validation",
           {}, [change(DIGITS, each) for each in (
               {}, temperature(1.0), temperature(0.01), dict(lr=3e-3), strided(80, 160, 320, kernel=5),
               *(DEEP | dict(lr=lr) for lr in (3e-4, 1e-3, 3e-3, 1e-2)),
@@ -142,37 +136,32 @@ STUDIES = [
           + [change(PHOTOGRAPHS, each) for each in (
               strided(80, 160, 320, kernel=5), pooled(80, 160, 320, 640, kernel=3, pool="average"),
               *(DEEP | dict(lr=lr) for lr in (3e-4, 1e-3, 3e-3, 1e-2)), DEEP | temperature(1.0),
-              DEEP | temperature(0.01))],
-          MINIATURE),
-    Study("channels-drawn", "Channel-wise goodness for the page where one draws a digit: 5 epochs of MNIST, shifted",
+              DEEP | temperature(0.01))], MINIATURE),
+    Study("channels-drawn", "Channel-wise goodness for the page where one draws a digit: 5 epochs of MNIST",
           change(long("mnist", "cw"), DEEP, dict(lr=3e-4, epochs=5, readout_epochs=0)), [{}], FAST),
-    Study("ff-cnn-digits", "What may be changed for a long run on MNIST: 5 epochs of its training images, "
-                           "shifted, validation",
+    Study("ff-cnn-digits", "Changes for a long run on MNIST: 5 epochs of all its images, shifted, validation",
           change(long("mnist"), dict(epochs=5, readout_epochs=0, splits=["validation"])),
           [{}, dict(lr=3e-4), ALL, ALL | dict(lr=3e-4)], FAST),
-    Study("ff-cnn-clothes", "What may be changed for Fashion-MNIST: 3 epochs of 20,000 shifted and mirrored "
-                            "images, validation",
+    Study("ff-cnn-clothes",
+          "Changes for Fashion-MNIST: 3 epochs of 20,000 shifted and mirrored images, validation",
           change(TOGETHER, dict(dataset="fashion_mnist", flip=True)),
           [{}, ALL, ALL | SMALL, ALL | strided(32, 64, 128), ALL | strided(64, 128, 256, kernel=5)],
           MINIATURE),
     Study("ff-cnn-beyond",
-          "The ideas that helped, on all images of four datasets, and backprop on the same blocks for as "
-          "many epochs",
+          "The ideas that helped, on all images of four datasets; backprop on the same blocks as long",
           {}, [long(dataset, rule, dict(epochs=15 if dataset.startswith("cifar") else 30))
                for dataset in SETS for rule in ("ff", "bp")], FAST),
     Study("ff-cnn-beyond-colour",
-          "What the trials on CIFAR-10 found best, on all its images, and backprop on the same blocks for "
-          "as many epochs",
+          "What the trials on CIFAR-10 found best, on all its images; backprop on the same blocks as long",
           {}, [long("cifar10", rule, SMALL,
                     dict(epochs=epochs, network=dict(negatives_each=9) if rule == "ff" else {}))
                for epochs in (25, 40) for rule in ("ff", "bp")], quick=dict(train_images=1_000)),
-    Study("ff-cnn-beyond-slow", "The same on digits and clothes, at a third of the rate and for 40 epochs; "
-                                "backprop keeps its rate",
+    Study("ff-cnn-beyond-slow",
+          "The same on digits and clothes, at a third of the rate, 40 epochs; backprop keeps its rate",
           {}, [long(dataset, rule, dict(epochs=40, lr=3e-4 if rule == "ff" else 1e-3))
                for dataset in ("mnist", "fashion_mnist") for rule in ("ff", "bp")], FAST),
     Study("ff-cnn-beyond-channels",
-          "Channel-wise goodness and backprop in the same four pooled blocks, at two rates each, on all "
-          "images of four datasets",
+          "Channel-wise goodness and backprop in the same four pooled blocks, two rates each, four datasets",
           {}, [long(dataset, rule, DEEP if dataset != "cifar100" else pooled(100, 200, 400, 400),
                     dict(epochs=40, lr=lr))
                for dataset in SETS for rule in ("cw", "bp") for lr in (1e-3, 3e-4)], FAST),

@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+
+from fftools.inputs import expect
 
 
 def change(config: dict, *changes: dict) -> dict:
@@ -13,6 +16,18 @@ def change(config: dict, *changes: dict) -> dict:
         else:
             changed[key] = change(changed.get(key, {}), value) if isinstance(value, dict) else value
     return changed
+
+
+def part(config: dict, path: str):
+    """What lies at a dotted path of a configuration, or None."""
+    step = lambda inner, key: inner.get(key) if isinstance(inner, dict) else None
+    return reduce(step, path.split("."), config)
+
+
+def leaves(config: dict, above: str = "") -> list[str]:
+    """The dotted paths of all that is no dict."""
+    below = lambda key, value: leaves(value, f"{above}{key}.") if isinstance(value, dict) else [above + key]
+    return [path for item in config.items() for path in below(*item)]
 
 
 @dataclass(frozen=True)
@@ -33,27 +48,17 @@ class Study:
     @property
     def configs(self) -> list[dict]:
         """The configurations at full scale."""
-        return list(self.named("full").values())
+        return self.grid("full")
 
     def grid(self, profile: str) -> list[dict]:
         """The configurations of a profile, "quick" or "full"."""
         return list(self.named(profile).values())
 
     def named(self, profile: str) -> dict[str, dict]:
-        """The same by name: the study's own, or what the change says. ValueError for another profile."""
-        if profile not in ("quick", "full"):
-            raise ValueError(f'profile must be "quick" or "full"; got {profile!r}')
+        """The same by name: the study's own, or the change in words. ValueError for another profile."""
+        expect(profile in ("quick", "full"), 'profile must be "quick" or "full"', profile)
         quick = self.quick if profile == "quick" else {}
+        words = lambda each: ", ".join(f"{path} {part(each, path)}" for path in leaves(each)) or "as it is"
         own = isinstance(self.changes, Mapping)
-        named = self.changes if own else {in_words(each): each for each in self.changes}
+        named = self.changes if own else {words(each): each for each in self.changes}
         return {name: change(self.base, each) | quick for name, each in named.items()}
-
-
-def in_words(wanted: dict) -> str:
-    """A change as text: `lr 0.001, network.local False`; "as it is" for none."""
-    flat = lambda part, before: [
-        word
-        for key, value in part.items()
-        for word in (flat(value, f"{key}.") if isinstance(value, dict) else [f"{before}{key} {value}"])
-    ]
-    return ", ".join(flat(wanted, "")) or "as it is"

@@ -3,18 +3,15 @@
 from evidence.studies.catalogue import Study
 from evidence.studies.mono_forward import FAST, SLOW
 
-# Two ReLU blocks on each table; below those that read words by their "ids" is an embedding, see
-# `tables.imdb`.
+# Two ReLU blocks on each table; below those that read words by "ids" is an embedding, see `reviews.imdb`.
 LENGTH = dict(shift=0, readout_epochs=0, network=dict(classes=2), splits=["validation", "test"])
 TEXTS = dict(dataset="imdb", epochs=6, batch_size=128, **LENGTH)
-NETWORKS = {"breast_cancer": dict(dataset="breast_cancer", widths=[30, 64, 64], epochs=40, batch_size=32,
-                                  **LENGTH),
-            "imdb-bag": dict(widths=[5_000, 128, 128], form=dict(form="bag"), **TEXTS),
-            "imdb-ids": dict(widths=[5_001, 64, 64, 64], form=dict(form="ids"), **TEXTS),
-            "santander": dict(dataset="santander", widths=[200, 128, 128], epochs=6, batch_size=128,
-                              **LENGTH)}
-# Of each rule its rate, or a logistic regression's strength: the best of those that `mono-tables-rates`
-# tried, by the mean
+NETWORKS = {
+    "breast_cancer": dict(dataset="breast_cancer", widths=[30, 64, 64], epochs=40, batch_size=32, **LENGTH),
+    "imdb-bag": dict(widths=[5_000, 128, 128], form=dict(form="bag"), **TEXTS),
+    "imdb-ids": dict(widths=[5_001, 64, 64, 64], form=dict(form="ids"), **TEXTS),
+    "santander": dict(dataset="santander", widths=[200, 128, 128], epochs=6, batch_size=128, **LENGTH)}
+# Of each rule its rate, or a logistic regression's strength: the best of `mono-tables-rates` by the mean
 # accuracy on validation data.
 RATES = {"breast_cancer": dict(mf=1e-3, bp=3e-4, logistic=1.0),
          "imdb-bag": dict(mf=1e-4, bp=3e-5, logistic=0.1),
@@ -44,12 +41,10 @@ STUDIES = [
                *trials("imdb-bag", (1e-5, 3e-5, *SLOW[:3]), **VALIDATION),
                *trials("imdb-ids", (*FAST[1:], 3e-2), **VALIDATION)], quick=dict(epochs=2, train_images=300)),
     Study("mono-tables",
-          "Table 6: Mono-Forward, backprop and logistic regression on breast cancer (a seed is a fold) and "
-          "film reviews",
+          "Table 6: Mono-Forward, backprop, logistic regression; breast cancer (a seed is a fold), reviews",
           {}, [table(rule, data, rate) for data, rates in RATES.items() for rule, rate in rates.items()],
           quick=dict(epochs=2, train_images=300)),
     Study("mono-santander",
-          "Table 6: Santander's table, which the reader brings, at several rates; the best is chosen on "
-          "validation data",
+          "Table 6: Santander's table, which the reader brings; the best rate is chosen on validation data",
           {}, trials("santander", (*SLOW, 1e-2)), quick=dict(epochs=1, train_images=1_000)),
 ]

@@ -28,73 +28,56 @@ def load(
 ) -> Dataset:
     """Load a dataset to `device`: one of `NAMES`, or a folder of images, by path or its name in `folder()`.
 
-    torchvision's datasets are downloaded if `folder()` does not hold them; `folder()`/cifar100/train/…
-    and the like, images in a folder of their own, also count. `"digits"` needs no network. With
-    `fallback="digits"` a dataset that cannot be had is replaced by it under a banner. `options` belong to
-    the kind of data: see `image_folder`, `reviews.imdb`, and the functions of the tables' names in
-    `tables`.
+    torchvision's datasets are downloaded if `folder()` does not hold them; `folder()`/cifar100/train/… and
+    the like, images in a folder of their own, also count. `"digits"` needs no network. With
+    `fallback="digits"` a dataset that cannot be had is replaced by it under a banner. `options` belong to the
+    kind of data: see `image_folder`, `reviews.imdb`, and the functions of the tables' names in `tables`.
 
-    Raises ValueError for an unknown name, TypeError for an unknown option, DataError when the data are
-    missing or broken.
+    Raises ValueError for an unknown name, TypeError for an unknown option, DataError for lost or broken data.
     """
     device = pick_device(device)
     try:
         return _load(name, **options).to(device)
     except (DataError, OSError) as error:  # OSError: a disk, a name or a right
         if fallback is None:
-            raise DataError(
-                str(error) if isinstance(error, DataError) else f"{name} cannot be read: {error}"
-            ) from error
-        found = load(fallback, device)
-        _banner(os.fspath(name), found, error)
-        return found
+            what = "" if isinstance(error, DataError) else f"{name} cannot be read: "
+            raise DataError(f"{what}{error}") from error
+        instead = load(fallback, device)
+        _banner(os.fspath(name), instead, error)
+        return instead
 
 
 def _load(name: str | os.PathLike, **options) -> Dataset:
+    if name == "digits":
+        return pictures.digits(**options)
     if name in TABLES:
         from fftools.data import reviews, tables
 
         return getattr(reviews if name == "imdb" else tables, name)(**options)
-    if name == "digits":
-        return pictures.digits(**options)
-    torchvisions = name in pictures.STATISTICS
-    if torchvisions and (
-        any((folder() / pictures.subfolder(name)).glob("*")) or not _is_folder(folder() / name)
-    ):
-        return pictures.pictures(name, **options)
-
     from fftools.data.image_folder import image_folder
 
-    path = folder() / name if torchvisions else _find(name)
-    found = image_folder(path, **options)
-    return replace(found, name=name) if torchvisions else found
+    if name not in pictures.STATISTICS:
+        return image_folder(_find(name), **options)
+    if any((folder() / pictures.subfolder(name)).glob("*")) or not os.path.isdir(folder() / name):
+        return pictures.pictures(name, **options)
+    return replace(image_folder(folder() / name, **options), name=name)
 
 
 def _find(name: str | os.PathLike) -> Path:
     """The folder that is meant. A path that does not exist is missing data, a bare word an unknown name."""
-    if not isinstance(name, str | os.PathLike) or not os.fspath(name):
-        raise ValueError(
-            f"unknown dataset {name!r}; expected one of {', '.join(NAMES)}, or a folder of images"
-        )
-    path = Path(os.path.expanduser(name))
-    if _is_folder(path):
-        return path.resolve()
-    if _is_folder(inside := folder() / path):
-        return inside
-    if len(path.parts) > 1 or isinstance(name, os.PathLike):
-        raise DataError(f"there is no folder {path}, nor {inside}")
+    if isinstance(name, str | os.PathLike) and os.fspath(name):
+        path = Path(os.path.expanduser(name))
+        if os.path.isdir(path):  # unlike Path's, false for what cannot even be a path
+            return path.resolve()
+        if os.path.isdir(inside := folder() / path):
+            return inside
+        if len(path.parts) > 1 or isinstance(name, os.PathLike):
+            raise DataError(f"there is no folder {path}, nor {inside}")
     raise ValueError(f"unknown dataset {name!r}; expected one of {', '.join(NAMES)}, or a folder of images")
 
 
-def _is_folder(path: Path) -> bool:
-    return os.path.isdir(path)  # unlike Path's, false for what cannot even be a path
-
-
-def _banner(name: str, found: Dataset, error: Exception) -> None:
-    line = "!" * 100
-    print(
-        f"{line}\n  {name} COULD NOT BE HAD. This page now runs on {found.name!r}: "
-        f"{len(found.train):,} training examples.\n"
-        f"  Every number below belongs to {found.name!r}, not to {name}. Reason:\n  {error}\n{line}",
-        file=sys.stderr,
-    )
+def _banner(name: str, instead: Dataset, error: Exception) -> None:
+    line, count = "!" * 100, f"{len(instead.train):,} training examples"
+    told = f"{name} COULD NOT BE HAD. This page now runs on {instead.name!r}: {count}."
+    told += f"\n  Every number below belongs to {instead.name!r}, not to {name}. Reason:\n  {error}"
+    print(f"{line}\n  {told}\n{line}", file=sys.stderr)

@@ -1,7 +1,7 @@
 """torchvision's datasets, their files checked, and scikit-learn's digits, which need no network."""
 
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,6 @@ STATISTICS = {
     "cifar10": ([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]),
     "cifar100": ([0.5071, 0.4865, 0.4409], [0.2673, 0.2564, 0.2762]),
 }
-
 # MD5 of the unpacked IDX files: torchvision verifies only the archives it downloads, not what lies on disk.
 MD5 = {
     "MNIST/raw/train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -39,26 +38,18 @@ def pictures(name: str) -> Dataset:
 
     Downloads what `folder()` does not hold. Raises DataError when that fails or a file is broken.
     """
-    from torchvision import datasets
-
-    kind = {
-        "mnist": datasets.MNIST,
-        "fashion_mnist": datasets.FashionMNIST,
-        "cifar10": datasets.CIFAR10,
-        "cifar100": datasets.CIFAR100,
-    }[name]
     root = folder()
     try:
         try:
-            train, test = _read(kind, name, root)
+            train, test = _read(name, root)
         except Exception:  # nothing there, or half of it: another process may be downloading
-            with _alone(root / f".{name}.lock"), _impatient():
-                train, test = _read(kind, name, root, download=True)
+            with _alone(root / f".{name}.lock"):
+                train, test = _read(name, root, download=True)
     except Exception as error:  # torchvision raises whatever its sockets, pickles and parsers raise
+        where = subfolder(name)
         raise DataError(
-            f"{name}: not to be had from {root} nor by download ({error}). To mend it, delete "
-            f"{root / subfolder(name)} and run `python -m fftools data {name}` with a network, or point "
-            f"FFTOOLS_DATA_DIR at a folder that holds {subfolder(name)}."
+            f"{name}: not to be had from {root} nor by download ({error}). To mend it, delete {root / where} "
+            f"and run `python -m fftools data {name}` with a network, or set FFTOOLS_DATA_DIR to its folder."
         ) from error
     names = tuple(called.split(" - ")[0] for called in train.classes)  # MNIST's are "0 - zero" and so on
     train, test = _split(train), _split(test)
@@ -67,15 +58,18 @@ def pictures(name: str) -> Dataset:
 
 def subfolder(name: str) -> str:
     """Where torchvision keeps a dataset's files."""
-    return {
-        "mnist": "MNIST/raw",
-        "fashion_mnist": "FashionMNIST/raw",
-        "cifar10": "cifar-10-batches-py",
-        "cifar100": "cifar-100-python",
-    }[name]
+    kind = _kind(name)
+    return getattr(kind, "base_folder", f"{kind.__name__}/raw")
 
 
-def _read(kind, name: str, root: Path, download: bool = False) -> list:
+def _kind(name: str) -> type:
+    from torchvision import datasets  # takes longer to import than all the rest
+
+    kinds = datasets.MNIST, datasets.FashionMNIST, datasets.CIFAR10, datasets.CIFAR100
+    return dict(zip(STATISTICS, kinds))[name]
+
+
+def _read(name: str, root: Path, download: bool = False) -> list:
     """Training and test part. Files that are there must have their checksums (torchvision checks CIFAR's)."""
     from torchvision.datasets.utils import check_integrity
 
@@ -83,7 +77,7 @@ def _read(kind, name: str, root: Path, download: bool = False) -> list:
         path = root / relative
         if relative.startswith(subfolder(name)) and path.exists() and not check_integrity(path, md5):
             raise OSError(f"{path} is truncated or corrupt: its checksum is not {md5}")
-    return [kind(root, train=train, download=download) for train in (True, False)]
+    return [_kind(name)(root, train=train, download=download) for train in (True, False)]
 
 
 def _split(part) -> Split:
@@ -94,28 +88,20 @@ def _split(part) -> Split:
 
 @contextmanager
 def _alone(lock: Path):
-    """One process at a time downloads; where no lock can be had, on another user's disk, no one waits."""
-    held = FileLock(lock, mode=0o666)  # others may take it, too
-    try:
+    """One process at a time downloads, and gives up on a silent host after `PATIENCE`.
+
+    Where no lock can be had, on another user's disk, no one waits.
+    """
+    held, before = FileLock(lock, mode=0o666), socket.getdefaulttimeout()  # others may take the lock, too
+    with suppress(OSError, NotImplementedError):
         lock.parent.mkdir(parents=True, exist_ok=True)
         held.acquire()
-    except (OSError, NotImplementedError):
-        pass
-    try:
-        yield
-    finally:
-        held.release()
-
-
-@contextmanager
-def _impatient():
-    """Give up on a host after `PATIENCE`."""
-    before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
     try:
         yield
     finally:
         socket.setdefaulttimeout(before)
+        held.release()
 
 
 def digits() -> Dataset:

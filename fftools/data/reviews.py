@@ -10,6 +10,7 @@ from sklearn.datasets import load_files
 from sklearn.feature_extraction.text import CountVectorizer
 
 from fftools.data.split import DataError, Dataset, Split, folder, hold_out, remember
+from fftools.inputs import expect
 
 
 def imdb(form: str = "bag", words: int = 5_000, length: int = 400, seed: int = 0) -> Dataset:
@@ -23,44 +24,38 @@ def imdb(form: str = "bag", words: int = 5_000, length: int = 400, seed: int = 0
 
     Raises DataError when the reviews are not there, ValueError for an unknown form or numbers below 1.
     """
-    if form not in ("bag", "ids") or words < 1 or length < 1:
-        raise ValueError(
-            f'form must be "bag" or "ids", words and length positive; got {form!r}, {words}, {length}'
-        )
+    fits = form in ("bag", "ids") and words >= 1 and length >= 1
+    expect(fits, 'form must be "bag" or "ids", words and length positive', form, words, length)
     vocabulary, ids, starts, labels, tests = _tokens()
-    everything = np.arange(len(labels))
+    everything, shape = np.arange(len(labels)), (len(labels), len(vocabulary))
     parts = [*hold_out("imdb", everything[:-tests], labels, seed), everything[-tests:]]
-    there = csr_matrix((np.ones(len(ids), np.int32), ids, starts), (len(labels), len(vocabulary)), copy=True)
+    there = csr_matrix((np.ones(len(ids), np.int32), ids, starts), shape, copy=True)
     there.sum_duplicates()
     there.data = np.full(there.nnz, 255, np.uint8)  # however often
     seen_in = np.bincount(there[parts[0]].indices, minlength=len(vocabulary))
     known = np.argsort(-seen_in, kind="stable")[: min(words, (seen_in > 0).sum())]
-    names = vocabulary[known].tolist()
+    features = vocabulary[known].tolist()
     if form == "bag":
-        inputs, features = there[:, known].toarray(), names
+        inputs = there[:, known].toarray()
     else:
-        inputs, features = _padded(ids, starts, known, length), ["", *names]
+        inputs, features = _padded(np.split(ids, starts[1:-1]), known, length), ["", *features]
     splits = (Split(torch.from_numpy(inputs[part]), torch.from_numpy(labels[part])) for part in parts)
-    return Dataset(
-        "imdb", *splits, tuple(features), ("negative", "positive"), "aclImdb, validation split by seed"
-    )
+    source = "aclImdb, validation split by seed"
+    return Dataset("imdb", *splits, tuple(features), ("negative", "positive"), source)
 
 
-def _padded(ids: np.ndarray, starts: np.ndarray, known: np.ndarray, length: int) -> np.ndarray:
+def _padded(texts: list[np.ndarray], known: np.ndarray, length: int) -> np.ndarray:
     """The first `length` known words of each text, numbered from 1 in the order of `known`; 0 fills up."""
-    number = np.zeros(ids.max(initial=0) + 1, np.int64)
+    number = np.zeros(1 + max(text.max(initial=0) for text in texts), np.int64)
     number[known] = np.arange(1, len(known) + 1)
-    texts = len(starts) - 1
-    words, rows = number[ids], np.repeat(np.arange(texts), np.diff(starts))
-    words, rows = words[words > 0], rows[words > 0]
-    places = np.arange(len(rows)) - np.searchsorted(rows, rows)  # of a word in its text
-    found = np.zeros((texts, length), np.int64)
-    kept = places < length
-    found[rows[kept], places[kept]] = words[kept]
-    return found
+    padded = np.zeros((len(texts), length), np.int64)
+    for row, text in zip(padded, texts):
+        numbers = number[text][number[text] > 0][:length]
+        row[: len(numbers)] = numbers
+    return padded
 
 
-def _tokens():
+def _tokens() -> tuple:
     """All reviews as numbers of words: vocabulary, ids, each review's start, labels, how many are tests."""
     root = folder() / "aclImdb"
     kinds = [root / part / kind for part in ("train", "test") for kind in ("neg", "pos")]
@@ -68,17 +63,15 @@ def _tokens():
     if not all(counts):
         raise DataError(
             f"imdb: {root} does not hold reviews in train/neg, train/pos, test/neg and test/pos. To mend it, "
-            "unpack https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz there, or point "
-            "FFTOOLS_DATA_DIR at a folder that holds aclImdb."
+            "unpack https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz there, or let "
+            "FFTOOLS_DATA_DIR name a folder that holds aclImdb."
         )
     try:
-        return *remember(_read, root, [*counts, *(kind.stat().st_mtime_ns for kind in kinds)]), sum(
-            counts[2:]
-        )
+        read = remember(_read, root, [*counts, *(kind.stat().st_mtime_ns for kind in kinds)])
     except (OSError, ValueError) as error:
-        raise DataError(
-            f"imdb: the reviews in {root} cannot be read: {error}. To mend it, unpack them anew"
-        ) from error
+        told = f"imdb: the reviews in {root} cannot be read: {error}"
+        raise DataError(f"{told}. To mend it, unpack them anew") from error
+    return *read, sum(counts[2:])
 
 
 def _read(root: Path, stamp: list[int]) -> tuple[np.ndarray, ...]:

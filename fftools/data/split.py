@@ -10,9 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-HELD_OUT = (
-    0.2  # of the training examples, for validation where a dataset has no such split, and as much for testing
-)
+from fftools.inputs import expect, form, to_float
 
 
 class DataError(RuntimeError):
@@ -23,26 +21,20 @@ class DataError(RuntimeError):
 class Split:
     """Images `(N, C, H, W)` uint8 and labels `(N,)` int64, both on one device, N at least 1.
 
-    In place of images: rows of a table `(N, columns)`, float32, or token ids `(N, length)`, int64.
-    Raises ValueError, with what was given, for anything of another form.
+    In place of images: rows of a table `(N, columns)`, float32, or token ids `(N, length)`, int64. Raises
+    ValueError, with what was given, for anything of another form.
     """
 
     images: Tensor
     labels: Tensor
 
     def __post_init__(self):
-        both = self.images, self.labels
-        if not all(isinstance(part, Tensor) for part in both):
+        x, y = self.images, self.labels
+        fits = isinstance(x, Tensor) and isinstance(y, Tensor) and x.dim() in (2, 4) and y.dim() == 1
+        if not fits or y.dtype != torch.int64 or not len(x) == len(y) > 0 or x.device != y.device:
             raise ValueError(
-                f"a split needs tensors; got {' and '.join(type(part).__name__ for part in both)}"
-            )
-        fits = self.images.dim() in (2, 4) and self.labels.dim() == 1 and self.labels.dtype == torch.int64
-        alike = len(set(map(len, both))) == len({part.device for part in both}) == 1 if fits else False
-        if not alike or not len(self.labels):
-            told = (f"{str(x.dtype).removeprefix('torch.')} {tuple(x.shape)} on {x.device}" for x in both)
-            raise ValueError(
-                "a split needs images (N, C, H, W) or rows (N, columns), and as many labels (N,) int64, "
-                f"at least one, on one device; got {' and '.join(told)}"
+                "a split needs tensors: images (N, C, H, W) or rows (N, columns), and as many labels (N,) "
+                f"int64, at least one, on one device; got {form(x)} and {form(y)}"
             )
 
     def __len__(self) -> int:
@@ -64,16 +56,12 @@ class Split:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """One epoch of shuffled batches: images float32 in [0, 1] `(B, C, H, W)`, labels int64 `(B,)`.
 
-        The order comes from `generator` (on the CPU, so that it is the same on every device). The last,
-        incomplete batch is left out, so that every step has the same shape. `shift` moves each image by up
-        to that many pixels in both directions (Hinton 2022, Section 3.3: 2), `flip` mirrors half of them.
-
-        Raises ValueError when the split holds fewer than `batch_size` images.
+        `generator`, on the CPU, orders them alike on every device. The last, incomplete batch is left out:
+        every step has one shape. `shift` moves each image by up to that many pixels both ways (Hinton 2022,
+        Section 3.3: 2), `flip` mirrors half of them. Raises ValueError for fewer than `batch_size` images.
         """
-        if not 1 <= batch_size <= len(self):
-            raise ValueError(
-                f"batch_size must be between 1 and the number of images, {len(self)}; got {batch_size}"
-            )
+        wanted = f"batch_size must be between 1 and the number of images, {len(self)}"
+        expect(1 <= batch_size <= len(self), wanted, batch_size)
         order = torch.randperm(len(self), generator=generator).to(self.labels.device)
         for index in order[: len(self) // batch_size * batch_size].split(batch_size):
             images = to_float(self.images[index])
@@ -104,14 +92,9 @@ class Dataset:
 
     def to(self, device: str | torch.device) -> "Dataset":
         """The same on another device."""
-        parts = {part: getattr(self, part) for part in ("train", "validation", "test")}
-        moved = {part: Split(old.images.to(device), old.labels.to(device)) for part, old in parts.items()}
+        splits = dict(train=self.train, validation=self.validation, test=self.test)
+        moved = {name: Split(x.images.to(device), x.labels.to(device)) for name, x in splits.items()}
         return replace(self, **moved)
-
-
-def to_float(images: Tensor) -> Tensor:
-    """uint8 in 0…255 to float32 in [0, 1]; anything else is no picture and is fed to a network as it is."""
-    return images.to(torch.float32).div_(255) if images.dtype == torch.uint8 else images
 
 
 def random_shift(images: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
@@ -124,10 +107,8 @@ def random_shift(images: Tensor, pixels: int, generator: torch.Generator) -> Ten
 
 def random_flip(images: Tensor, generator: torch.Generator) -> Tensor:
     """Each image `(C, H, W)` of a batch as it is or mirrored left to right, by chance."""
-    mirrored = torch.randint(2, (len(images), 1, 1, 1), generator=generator, dtype=torch.bool).to(
-        images.device
-    )
-    return torch.where(mirrored, images.flip(3), images)
+    mirrored = torch.randint(2, (len(images), 1, 1, 1), generator=generator, dtype=torch.bool)
+    return torch.where(mirrored.to(images.device), images.flip(3), images)
 
 
 def hold_out(where: object, rest: np.ndarray, labels: np.ndarray, seed: int) -> list[np.ndarray]:
@@ -138,7 +119,7 @@ def hold_out(where: object, rest: np.ndarray, labels: np.ndarray, seed: int) -> 
     from sklearn.model_selection import train_test_split
 
     try:
-        return train_test_split(rest, test_size=HELD_OUT, stratify=labels[rest], random_state=seed)
+        return train_test_split(rest, test_size=0.2, stratify=labels[rest], random_state=seed)
     except ValueError as error:
         raise DataError(f"{where}: {len(rest)} examples are too few to hold a fifth out: {error}") from error
 
@@ -151,16 +132,14 @@ def folder() -> Path:
     try:
         return Path(os.environ.get("FFTOOLS_DATA_DIR") or "~/.cache/fftools").expanduser()
     except RuntimeError as error:
-        raise DataError(
-            f"no folder for data: {error} To mend it, set FFTOOLS_DATA_DIR to a folder's full path."
-        ) from error
+        mend = "To mend it, set FFTOOLS_DATA_DIR to a folder's full path."
+        raise DataError(f"no folder for data: {error} {mend}") from error
 
 
 def remember(function: Callable, *arguments, ignore: Sequence[str] = ()):
     """`function(*arguments)`, kept by joblib in `folder()`/.cache, whole or not at all, where one may write.
 
-    Arguments named in `ignore` do not count. The cache may be deleted at any time; beyond 8 GB its oldest
-    results go.
+    Arguments named in `ignore` do not count. It may be deleted at any time; beyond 8 GB the oldest go.
     """
     from joblib import Memory
 
@@ -169,9 +148,7 @@ def remember(function: Callable, *arguments, ignore: Sequence[str] = ()):
         place.mkdir(parents=True, exist_ok=True)
     except (DataError, OSError):
         return function(*arguments)
-    if not os.access(place, os.W_OK):
-        return function(*arguments)
-    memory = Memory(place, verbose=0)
+    memory = Memory(place if os.access(place, os.W_OK) else None, verbose=0)  # None: nothing is kept
     try:
         return memory.cache(function, ignore=list(ignore))(*arguments)
     finally:

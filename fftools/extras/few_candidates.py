@@ -3,32 +3,27 @@
 import torch
 from torch import Tensor
 
+from fftools.inputs import expect
 from fftools.learner import Scores
 from fftools.rules.forward_forward import ForwardForward
 
 
 @torch.no_grad()
-def goodness(
-    learner: ForwardForward, images: Tensor, candidates: int, propose: Scores, least: float = 0.0
-) -> Tensor:
-    """`learner.scores` for the labels worth asking about, −∞ for the others: goodness in a few passes.
+def goodness(learner: ForwardForward, images: Tensor, candidates: int, propose: Scores,
+             least: float = 0.0) -> Tensor:  # fmt: skip
+    """`learner.scores` for the labels worth asking about, −∞ for the others: `(N, classes)` float32.
 
-    candidates   at most so many labels are asked about, the highest of `propose`; with all of them this is
-                 `learner.scores`
+    candidates   so many labels are asked about, the highest of `propose`; all of them: `learner.scores`
     propose      cheap scores, such as those of a `LinearReadout`
-    least        labels to which softmax(`propose`) gives a smaller share are not asked about (the highest
-                 always is)
+    least        labels to which softmax(`propose`) gives less are not asked about, but for the highest
 
-    `(N, classes)` float32. A candidate without rivals is the answer unasked: +∞. So the cost in passes is
-    that of `propose` and, over the images with two candidates or more, their mean number. Raises ValueError
-    for numbers out of range.
+    A candidate without rivals is the answer unasked: +∞. So the cost in passes is that of `propose` and, over
+    images with two candidates or more, their mean number. Raises ValueError for numbers out of range.
     """
     logits, classes = propose(images).float(), learner.label.classes
-    if not 1 <= candidates <= classes or not 0 <= least <= 1 or logits.shape[1] != classes:
-        raise ValueError(
-            f"need 1 to {classes} candidates, one proposed score for each label and least between 0 and 1; "
-            f"got {candidates} candidates, {logits.shape[1]} scores, least={least}"
-        )
+    fits = 1 <= candidates <= classes == logits.shape[1] and 0 <= least <= 1
+    wanted = f"need 1 to {classes} candidates, a score for each label and least between 0 and 1"
+    expect(fits, wanted, candidates=candidates, scores=logits.shape[1], least=least)
     labels = logits.topk(candidates, 1).indices
     asked = logits.softmax(1).gather(1, labels) >= least
     asked[:, 0] = True

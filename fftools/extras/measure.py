@@ -16,10 +16,12 @@ from fftools.fast.memory import keep_freed_memory
 from fftools.fast.precision import resolve_precision
 from fftools.fast.step import make_optimizer
 from fftools.fit import training_step
+from fftools.inputs import expect
 from fftools.learner import Learner, materialise
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # else PyTorch's profiler reports on stderr
 WARM_UP = 3  # runs before anything is measured: libraries set themselves up, the optimizer makes its state
+Work = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Costs:
     resting: int  # bytes between steps: parameters and the optimizer's state
     running: tuple[
         int, ...
-    ]  # bytes in use, the resting ones included, after each allocation and release in a step
+    ]  # bytes in use, with the resting ones, after each allocation and release in a step
 
     @property
     def peak(self) -> int:
@@ -45,16 +47,8 @@ class Costs:
         return statistics.median(self.seconds)
 
 
-def training(
-    learner: Learner,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    lr: float = 1e-3,
-    optimizer: str = "adam",
-    precision: str = "auto",
-    repeats: int = 10,
-) -> Costs:
+def training(learner: Learner, images: Tensor, labels: Tensor, *, lr: float = 1e-3, optimizer: str = "adam",
+             precision: str = "auto", repeats: int = 10) -> Costs:  # fmt: skip
     """The costs of `fit`'s step, eager, on one batch: float images `(N, C, H, W)` and labels int64 `(N,)`.
 
     The learner is trained by it. Raises ValueError for `repeats` below 1.
@@ -75,19 +69,19 @@ def parameters(*modules: nn.Module) -> int:
     return sum(p.numel() for module in modules for p in module.parameters() if p.requires_grad)
 
 
-def operations(work: Callable[[], object]) -> int:
+def operations(work: Work) -> int:
     """Floating-point operations of `work()`, as PyTorch counts them."""
     with FlopCounterMode(display=False) as counter:
         work()
     return counter.get_total_flops()
 
 
-def timed(
-    work: Callable[[], object], device: torch.device, repeats: int = 10, warm_up: int = WARM_UP
-) -> tuple[float, ...]:
-    """Seconds of each of `repeats` calls of `work`, after `warm_up` others; each waits for the device."""
-    if repeats < 1:
-        raise ValueError(f"repeats must be at least 1; got {repeats}")
+def timed(work: Work, device: torch.device, repeats: int = 10, warm_up: int = WARM_UP) -> tuple[float, ...]:
+    """Seconds of each of `repeats` calls of `work`, after `warm_up` others; each waits for the device.
+
+    Raises ValueError for `repeats` below 1.
+    """
+    expect(repeats >= 1, "repeats must be at least 1", repeats)
     keep_freed_memory()  # as in `fit`
     found = []
     for _ in range(warm_up + repeats):
@@ -98,14 +92,15 @@ def timed(
     return tuple(found[warm_up:])
 
 
-def memory(work: Callable[[], object], device: torch.device) -> list[int]:
+def memory(work: Work, device: torch.device) -> list[int]:
     """Bytes in use during `work()`, above those at its start, after each allocation and release."""
-    cuda = device.type == "cuda"
-    watched = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * cuda
-    with profile(activities=watched, profile_memory=True) as seen:
+    cuda, used, found = device.type == "cuda", 0, [0]
+    kind = DeviceType.CUDA if cuda else DeviceType.CPU
+    with profile(
+        activities=[ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * cuda], profile_memory=True
+    ) as seen:
         work()
         wait(device)
-    kind, used, found = DeviceType.CUDA if cuda else DeviceType.CPU, 0, [0]
     events = [event for event in seen.profiler.kineto_results.events() if event.name() == "[memory]"]
     for event in sorted(events, key=lambda event: event.start_ns()):
         if event.device_type() == kind:

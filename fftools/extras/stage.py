@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -23,9 +23,8 @@ class StageError(RuntimeError):
     """A stage of the pipeline failed or diverged; all the others have been stopped."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What every stage needs to know of the training; `fit` explains the names."""
+class Plan(NamedTuple):
+    """What every stage needs to know of the training; `pipeline.fit` explains the names."""
 
     epochs: int
     batch_size: int
@@ -40,20 +39,14 @@ class Stage:
     """One block with its matrix and an optimizer of its own: Adam treats each number by itself anyway."""
 
     def __init__(self, learner: MonoForward, number: int, plan: Plan, device: torch.device):
-        self.block, self.projection, self.read = (
-            learner.blocks[number],
-            learner.projections[number],
-            learner.read,
-        )
-        self.plan, self.device = plan, device
-        self.tuned = make_optimizer(
-            "adam", [*self.block.parameters(), *self.projection.parameters()], plan.lr, device
-        )
+        self.block, self.projection = learner.blocks[number], learner.projections[number]
+        self.read, self.plan, self.device = learner.read, plan, device
+        mine = [*self.block.parameters(), *self.projection.parameters()]
+        self.tuned = make_optimizer("adam", mine, plan.lr, device)
 
     def begin(self, epoch: int) -> None:
-        set_lr(
-            self.tuned, self.plan.lr * (cooldown_factor(epoch, self.plan.epochs) if self.plan.cooldown else 1)
-        )
+        factor = cooldown_factor(epoch, self.plan.epochs) if self.plan.cooldown else 1
+        set_lr(self.tuned, self.plan.lr * factor)
 
     def forward(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The loss, and what the next stage gets."""
@@ -73,11 +66,9 @@ class Border:
 
     def __init__(self, shape: tuple[int, ...], dtype: torch.dtype):
         forms = (shape, dtype), (shape[:1], torch.int64)
-        self.slots = [
-            [torch.empty(size, dtype=kind).share_memory_() for size, kind in forms] for _ in range(SLOTS)
-        ]
+        empty = lambda: [torch.empty(size, dtype=kind).share_memory_() for size, kind in forms]
+        self.slots, self.laid = [empty() for _ in range(SLOTS)], 0
         self.free, self.full = (mp.get_context(METHOD).Semaphore(count) for count in (SLOTS, 0))
-        self.laid = 0
 
     def put(self, *batch: Tensor) -> None:
         """Wait for a free slot and fill it."""
@@ -99,7 +90,5 @@ class Border:
 def check_loss(loss: float, number: int, blocks: int, epoch: int, lr: float) -> None:
     """Raises StageError, with the block counted from 1, for a loss that is not finite."""
     if not math.isfinite(loss):
-        raise StageError(
-            f"block {number + 1} of {blocks}: its loss is {loss} in epoch {epoch}; "
-            f"lr={lr} is probably too high"
-        )
+        told = f"its loss is {loss} in epoch {epoch}; lr={lr} is probably too high"
+        raise StageError(f"block {number + 1} of {blocks}: {told}")

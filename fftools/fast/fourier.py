@@ -2,7 +2,7 @@
 
 A convolution takes kernel² multiplications for each pair of channels and each place. In Fourier space it takes one complex
 multiplication for each frequency. The transforms are products with small constant matrices, so everything here is linear
-in the maps and linear in the filters, and autograd finds both gradients by itself: the same products, transposed.
+in the maps and linear in the filters, and both gradients are the same products, transposed.
 
 An axis holds what its transforms need: `maps` and `taps` lead to the spectra of maps and filters, `back` leads to the
 places that are kept. Maps are real, so half of the rows of a spectrum are the conjugates of others and are left out. Of
@@ -16,6 +16,7 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 # A complex product in three real ones (Gauss): of r + i, r and i of a map with r, i − r and r + i of a filter.
 GAUSS = dict(maps=[[1, 1], [1, 0], [0, 1]], taps=[[1, 0], [-1, 1], [1, 1]], back=[[1, 0, -1], [1, 1, 0]])
@@ -28,19 +29,59 @@ def convolve(x: Tensor, weight: Tensor, padding: int) -> Tensor:
     Relative error about 1e-6 in float32 and 0.7 % in bf16.
     """
     maps, taps = x.permute(2, 3, 0, 1).contiguous(), weight.permute(2, 3, 1, 0).contiguous()
-    height, width, samples, channels = maps.shape
-    parts = []
-    for rows, columns in transforms(height, width, weight.shape[2], padding, x.dtype):
-        seen = columns.maps @ (rows.maps @ maps.view(height, -1)).view(rows.count, columns.maps.shape[1], -1)
-        known = columns.taps @ (rows.taps @ taps.view(len(taps), -1)).view(
-            rows.count, columns.taps.shape[1], -1
-        )
-        product = seen.view(-1, samples, channels) @ known.view(
-            -1, channels, len(weight)
-        )  # one for each plane
-        product = columns.back @ product.view(rows.count, columns.back.shape[1], -1)
-        parts.append(rows.back @ product.view(rows.back.shape[1], -1))
-    return (parts[0] + parts[1]).view(-1, columns.kept, samples, len(weight)).permute(2, 3, 0, 1)
+    return _Convolution.apply(maps, taps, padding).permute(2, 3, 0, 1)
+
+
+class _Convolution(torch.autograd.Function):
+    """Maps `(H, W, N, C)` and filters `(k, k, C, O)` to `(H', W', N, O)`.
+
+    One row of the spectrum after the other, so that a row's planes, a few megabytes, stay in the cache.
+    The gradients make these planes again: that is cheaper than to keep them.
+    """
+
+    @staticmethod
+    def forward(ctx, maps, taps, padding):
+        (height, width, samples, channels), (kernel, *_, filters) = maps.shape, taps.shape
+        ctx.axes, spectra, result = transforms(height, width, kernel, padding, maps.dtype), [], 0
+        for rows, columns in ctx.axes:
+            seen, known = _by_row(rows.maps, maps, rows.count), _by_row(rows.taps, taps, rows.count)
+            products = [
+                columns.back
+                @ (_planes(columns.maps @ x, samples) @ _planes(columns.taps @ w, channels)).flatten(1)
+                for x, w in zip(seen, known)
+            ]
+            result = result + rows.back @ torch.stack(products).view(rows.back.shape[1], -1)
+            spectra += seen, known
+        ctx.save_for_backward(*spectra)
+        ctx.shapes = maps.shape, taps.shape
+        return result.view(-1, columns.kept, samples, filters)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        (_, _, samples, channels), gradient = ctx.shapes[0], gradient.contiguous()
+        of_maps, of_taps = 0, 0
+        for (rows, columns), seen, known in zip(ctx.axes, ctx.saved_tensors[::2], ctx.saved_tensors[1::2]):
+            maps, taps = [], []
+            for error, x, w in zip(_by_row(rows.back.T, gradient, rows.count), seen, known):
+                error = _planes(columns.back.T @ error, samples)
+                taps.append(columns.taps.T @ (_planes(columns.maps @ x, samples).mT @ error).flatten(1))
+                if ctx.needs_input_grad[0]:
+                    maps.append(columns.maps.T @ (error @ _planes(columns.taps @ w, channels).mT).flatten(1))
+            of_taps = of_taps + rows.taps.T @ torch.stack(taps).view(len(rows.taps), -1)
+            if maps:
+                of_maps = of_maps + rows.maps.T @ torch.stack(maps).view(len(rows.maps), -1)
+        return of_maps.view(ctx.shapes[0]) if maps else None, of_taps.view(ctx.shapes[1]), None
+
+
+def _by_row(matrix: Tensor, x: Tensor, count: int) -> Tensor:
+    """`(places, columns, a, b)` to the rows of a spectrum: `(rows, parts · columns, a · b)`."""
+    return (matrix @ x.flatten(1)).view(count, -1, x.shape[2] * x.shape[3])
+
+
+def _planes(x: Tensor, first: int) -> Tensor:
+    """`(planes, first · second)` to one matrix a plane: `(planes, first, second)`."""
+    return x.view(len(x), first, -1)
 
 
 @dataclass(frozen=True)

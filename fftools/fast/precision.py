@@ -13,14 +13,13 @@ def resolve_precision(precision: str, device: torch.device) -> str:
         raise ValueError(f'precision must be "auto", "float32" or "bf16"; got {precision!r}')
     if precision != "auto":
         return precision
+    able = False
     if device.type == "cuda":
-        return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "float32"
-    if device.type == "cpu":
-        able = torch.cpu.get_capabilities()
-        return (
-            "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") or able.get("amx_tile") else "float32"
-        )
-    return "float32"
+        able = torch.cuda.get_device_capability(device) >= (8, 0)
+    elif device.type == "cpu":
+        has = torch.cpu.get_capabilities()
+        able = any(has.get(name) for name in ("avx512_bf16", "amx_bf16", "amx_tile"))
+    return "bf16" if able else "float32"
 
 
 def precision_context(precision: str, device: torch.device):

@@ -23,30 +23,26 @@ class Captured:
         if self.count <= CAPTURE_AFTER:
             return self._aside(images, labels)
         if self.graph is None:
-            self._capture(images, labels)
+            self.images, self.labels, self.graph = images.clone(), labels.clone(), torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph):
+                self.found = self.step(self.images, self.labels)
         self.images.copy_(images)
         self.labels.copy_(labels)
         self.graph.replay()
         return self.found.clone()
 
     def _aside(self, images, labels):
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
+        """On a stream of its own, as what is to be captured has to be run before."""
+        stream, here = torch.cuda.Stream(), torch.cuda.current_stream()
+        stream.wait_stream(here)
         with torch.cuda.stream(stream):
             found = self.step(images, labels)
-        torch.cuda.current_stream().wait_stream(stream)
+        here.wait_stream(stream)
         return found
 
-    def _capture(self, images, labels):
-        self.images, self.labels = images.clone(), labels.clone()
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
-            self.found = self.step(self.images, self.labels)
 
-
-def make_optimizer(
-    name: str, parameters: Iterable[nn.Parameter], lr: float, device: torch.device
-) -> torch.optim.Optimizer:
+def make_optimizer(name: str, parameters: Iterable[nn.Parameter], lr: float,
+                   device: torch.device) -> torch.optim.Optimizer:  # fmt: skip
     """The optimizer `name`, "adam" or "sgd" (momentum 0.9), of these parameters; fused where PyTorch can."""
     cuda = device.type == "cuda"
     rate = torch.tensor(lr, device=device) if cuda else lr  # a captured graph reads the rate from the device
@@ -69,14 +65,10 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
     A file from a CPU may go on where a graph is captured, which needs the rate on the device and a
     `capturable` optimizer. Raises ValueError when the state is of other parameters.
     """
-    own = [
-        {name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups
-    ]
-    if len(own) != len(state["param_groups"]):
-        raise ValueError(
-            f"the optimizer has {len(own)} groups of parameters; got {len(state['param_groups'])}"
-        )
-    groups = [group | options for group, options in zip(state["param_groups"], own)]
-    optimizer.load_state_dict(state | {"param_groups": groups})
+    own = [{name: group[name] for name in group if name != "params"} for group in optimizer.param_groups]
+    if len(own) != len(groups := state["param_groups"]):
+        raise ValueError(f"the optimizer has {len(own)} groups of parameters; got {len(groups)}")
+    kept = [group | options for group, options in zip(groups, own)]
+    optimizer.load_state_dict(state | {"param_groups": kept})
     for group, options in zip(optimizer.param_groups, own):
         group |= options  # the very tensor that holds the rate

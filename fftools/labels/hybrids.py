@@ -4,16 +4,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fftools.inputs import as_images
+from fftools.inputs import as_images, expect
 
 
 class Hybrids(nn.Module):
     """No label: positive data are the images, negative data mix two of them (Hinton 2022, Section 3.2).
 
-    A blurred random mask m has large regions of ones and of zeros; the negative is x₁·m + x₂·(1 − m), which
-    has the short-range correlations of an image but the wrong long-range ones.
-
-    blurs   how often the mask is blurred; the regions grow with it
+    A random mask m, blurred `blurs` times, has large regions of ones and of zeros; the negative is
+    x₁·m + x₂·(1 − m). It has the short-range correlations of an image but the wrong long-range ones.
     """
 
     classes = 0  # a network trained this way has no label to be asked about
@@ -29,8 +27,7 @@ class Hybrids(nn.Module):
     def negative(self, images: Tensor, labels: Tensor, logits: None = None) -> Tensor:
         """Each image mixed with another one of the batch; `labels` are not looked at."""
         images = as_images(images)
-        if images.dim() != 4:
-            raise ValueError(f"only images (N, C, H, W) can be mixed; got {tuple(images.shape)}")
+        expect(images.dim() == 4, "only images (N, C, H, W) can be mixed", tuple(images.shape))
         return torch.where(blurred_masks(images, self.blurs), images, images.roll(1, 0))
 
     def neutral(self, images: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fftools.inputs import as_images
+from fftools.inputs import as_images, expect
 from fftools.labels.scheme import Overlay, stretch
 
 OPERATIONS = ("dilation", "erosion", "opening", "closing", "gradient")
@@ -21,31 +21,25 @@ TILE = ("#oo#ooo.",
         "oo.ooooo")  # fmt: skip
 
 
-def grain(height: int, width: int) -> Tensor:
+def grain(height: int, width: int, tile: Tensor | None = None) -> Tensor:
     """`TILE` over and over, float `(height, width)` in [0, 1]: something to change where an image is even."""
-    tile = torch.tensor([[".o#".index(mark) / 2 for mark in row] for row in TILE])
-    return over_and_over(tile, height, width)
-
-
-def over_and_over(tile: Tensor, height: int, width: int) -> Tensor:
-    """A tile `(h, w)` laid side by side until it covers `(height, width)`."""
+    if tile is None:
+        tile = torch.tensor([[".o#".index(mark) / 2 for mark in row] for row in TILE])
     return tile.repeat(height // len(tile) + 1, width // len(tile) + 1)[:height, :width]
 
 
 def structuring_elements() -> Tensor:
     """21 flat elements, bool `(21, 7, 7)`, symmetric about their middle and of at most 13 places.
 
-    Lines in four directions, plus, cross, and a grid of nine places; with an edge of 5 pixels, then of 7,
-    then of 3.
+    Lines in four directions, plus, cross, and a grid of nine places: 5 pixels wide, then 7, then 3.
     """
     y, x = torch.meshgrid(torch.arange(-3, 4), torch.arange(-3, 4), indexing="ij")
-    lines = [y == 0, x == 0, y == x, y == -x]
-    found = []
+    lines, elements = [y == 0, x == 0, y == x, y == -x], []
     for reach in (2, 3, 1):
         grid = (y % reach == 0) & (x % reach == 0)
         shapes = torch.stack([*lines, lines[0] | lines[1], lines[2] | lines[3], grid])
-        found.append(shapes & (y.abs() <= reach) & (x.abs() <= reach))
-    return torch.cat(found)
+        elements.append(shapes & (y.abs() <= reach) & (x.abs() <= reach))
+    return torch.cat(elements)
 
 
 def transform(images: Tensor, operations: Tensor, elements: Tensor) -> Tensor:
@@ -69,12 +63,12 @@ def dilation(images: Tensor, elements: Tensor) -> Tensor:
     """
     (height, width), (down, right) = images.shape[2:], elements.shape[1:]
     around = F.pad(images, [right // 2] * 2 + [down // 2] * 2, value=-torch.inf)
-    found = torch.full_like(images, -torch.inf)
+    highest = torch.full_like(images, -torch.inf)
     for place, inside in enumerate(elements.flatten(1).T):
         y, x = divmod(place, right)
-        here = around[:, :, y : y + height, x : x + width]
-        found = torch.where(inside[:, None, None, None], torch.maximum(found, here), found)
-    return found
+        here = torch.maximum(highest, around[:, :, y : y + height, x : x + width])
+        highest = torch.where(inside[:, None, None, None], here, highest)
+    return highest
 
 
 class Morphology(Overlay):
@@ -82,24 +76,19 @@ class Morphology(Overlay):
 
     The later version of the FF-CNN paper names morphology labels and does not describe them: this design is
     ours. Class c has operation c mod 5 and structuring element c mod 21 of `structuring_elements`, so that
-    105 classes differ. Even ground would not show what was done to it: so three quarters of what is changed
-    is a grain, the same marks every eight pixels.
-
-    strength   K, the share of the changed image in the sum
-
-    Raises ValueError for more than 105 classes.
+    105 classes differ; more raise ValueError. Even ground would not show what was done to it, so three
+    quarters of what is changed is a grain, the same marks every eight pixels.
     """
 
     def __init__(self, classes: int = 10, strength: float = 0.35):
         super().__init__(classes, strength)
         elements = structuring_elements()
-        if classes > (known := len(OPERATIONS) * len(elements)):
-            raise ValueError(f"there are {known} morphology labels; got {classes} classes")
+        known = len(OPERATIONS) * len(elements)
+        expect(classes <= known, f"there are {known} morphology labels", classes)
         self.register_buffer("elements", elements[torch.arange(classes) % len(elements)], persistent=False)
         self.register_buffer("tile", grain(len(TILE), len(TILE[0])), persistent=False)
 
     def overlay(self, images: Tensor, labels: Tensor) -> Tensor:
-        """See `Overlay`."""
         elements = self.elements.to(images.device)[labels]
         return stretch(transform(self._grainy(images), labels % len(OPERATIONS), elements))
 
@@ -110,7 +99,6 @@ class Morphology(Overlay):
 
     def _grainy(self, images: Tensor) -> Tensor:
         """The images mixed with the grain."""
-        if images.dim() != 4:
-            raise ValueError(f"only images (N, C, H, W) have forms to be changed; got {tuple(images.shape)}")
-        marks = over_and_over(self.tile.to(images.device, images.dtype), *images.shape[2:])
+        expect(images.dim() == 4, "only images (N, C, H, W) have forms to be changed", tuple(images.shape))
+        marks = grain(*images.shape[2:], self.tile.to(images.device, images.dtype))
         return torch.lerp(images, marks.expand_as(images), 0.75)

@@ -1,27 +1,24 @@
-"""How a label enters an image, and where negative data come from.
-
-A label scheme turns images and labels into FF's three kinds of input:
-`positive` (true label), `negative` (something that looks alike but is wrong) and `neutral` (no label told).
-"""
+"""Label schemes turn images and labels into FF's inputs: with true labels, with wrong ones, with none."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fftools.inputs import as_images, check_labels
+from fftools.inputs import as_images, check_labels, expect, form
 
 
 class LabelScheme(nn.Module):
-    """A label written into the image: what is positive and what negative follows from `embed` alone.
+    """A label written into an image: `positive` tells the true one, `negative` a wrong one, `neutral` none.
 
-    `images` are uint8, or float in [0, 1], `(N, C, H, W)`; `labels` are int64 `(N,)`, between 0 and `classes`
-    − 1; others raise ValueError, and so do fewer than two classes. What a scheme keeps on a device are
-    buffers that no state dict holds: a learner takes them along.
+    `images` are uint8, or float in [0, 1], `(N, C, H, W)`; `labels` are int64 `(N,)`, 0 … `classes` − 1;
+    others raise ValueError, and so do fewer than two classes. What a scheme keeps on a device are buffers
+    that no state dict holds: a learner takes them along.
     """
 
     def __init__(self, classes: int):
         super().__init__()
-        if not isinstance(classes, int) or classes < 2:
-            raise ValueError(f"need at least 2 classes, a whole number; got classes={classes}")
+        fits = isinstance(classes, int) and classes >= 2
+        expect(fits, "need at least 2 classes, a whole number", classes=classes)
         self.classes = classes
 
     def embed(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -38,9 +35,8 @@ class LabelScheme(nn.Module):
 
     def negative(self, images: Tensor, labels: Tensor, logits: Tensor | None = None) -> Tensor:
         """The images with wrong labels: uniformly random, or drawn from softmax(`logits`) `(N, classes)`."""
-        if logits is None:
-            return self.embed(images, random_wrong(labels, self.classes))
-        return self.embed(images, hard_wrong(logits, labels))
+        wrong = random_wrong(labels, self.classes) if logits is None else hard_wrong(logits, labels)
+        return self.embed(images, wrong)
 
     def enter(self, images: Tensor, labels: Tensor) -> Tensor:
         """The images as floats. Raises ValueError for others, and on a CPU for labels out of range."""
@@ -52,11 +48,41 @@ class LabelScheme(nn.Module):
         return f"classes={self.classes}"
 
 
+class Pixels(LabelScheme):
+    """One-hot label in the first `classes` pixels of the first channel (Hinton 2022, Section 3.3).
+
+    `on` is the value of the lit pixel, the images' maximum. The neutral label is the uniform distribution,
+    `on / classes` in each of the pixels (Loewe's implementation). Images too small for it raise ValueError.
+    """
+
+    def __init__(self, classes: int = 10, on: float = 1.0):
+        super().__init__(classes)
+        self.on = on
+
+    def embed(self, images: Tensor, labels: Tensor) -> Tensor:
+        images = self.enter(images, labels)
+        return self._write(images, F.one_hot(labels, self.classes).to(images.dtype))
+
+    def neutral(self, images: Tensor) -> Tensor:
+        images = as_images(images)
+        return self._write(images, images.new_full((len(images), self.classes), 1 / self.classes))
+
+    def _write(self, images: Tensor, weights: Tensor) -> Tensor:
+        if not images.is_floating_point() or images.shape[1:].numel() < self.classes:
+            raise ValueError(f"images {form(images)} have no room for {self.classes} label pixels")
+        out = images.flatten(1).clone()
+        out[:, : self.classes] = weights * self.on
+        return out.view_as(images)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, on={self.on}"
+
+
 class Overlay(LabelScheme):
     """A label laid over the whole image, so that every place of it tells the label (FF-CNN, Section 2.1).
 
     With K the `strength`, an image becomes (1 − K)·image + K·overlay, stretched to [0, 1] image by image.
-    Raises ValueError for a strength that is not between 0 and 1.
+    Raises ValueError for a strength that is not between 0 and 1, and for inputs that are not images.
     """
 
     def __init__(self, classes: int, strength: float):
@@ -71,8 +97,7 @@ class Overlay(LabelScheme):
 
     @strength.setter
     def strength(self, value: float) -> None:
-        if not 0 < value < 1:
-            raise ValueError(f"need 0 < strength < 1; got strength={value}")
+        expect(0 < value < 1, "need 0 < strength < 1", strength=value)
         self._strength = value
         self.weight.fill_(value)
 
@@ -81,7 +106,6 @@ class Overlay(LabelScheme):
         raise NotImplementedError
 
     def embed(self, images: Tensor, labels: Tensor) -> Tensor:
-        """See `LabelScheme`."""
         images = self.enter(images, labels)
         return self.superpose(images, self.overlay(images, labels))
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint_sequential
 
-from fftools.inputs import for_blocks, for_linear
+from fftools.inputs import expect, for_blocks, for_linear
 from fftools.learner import Learner
 
 
@@ -27,15 +27,12 @@ class Backprop(Learner):
         self, blocks: nn.ModuleList, classes: int = 10, bias: bool = True, segments: int | None = None
     ):
         super().__init__()
-        if segments is not None and not 1 <= segments <= len(blocks):
-            raise ValueError(
-                f"segments must be between 1 and the number of blocks, {len(blocks)}, or None; got {segments}"
-            )
+        wanted = f"segments must be between 1 and the number of blocks, {len(blocks)}, or None"
+        expect(segments is None or 1 <= segments <= len(blocks), wanted, segments)
         self.blocks, self.classes, self.segments = blocks, classes, segments
         self.head = nn.LazyLinear(classes, bias=bias)
 
     def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
-        """See `Learner`: here there is one loss only."""
         yield F.cross_entropy(self.scores(images), labels)
 
     def scores(self, images: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fftools.blocks import layer_norm
+from fftools.inputs import expect
 from fftools.learner import Learner, Scores, of_each_block
 
 
@@ -27,8 +28,7 @@ class ChannelWise(Learner):
 
     def __init__(self, blocks: nn.ModuleList, classes: int = 10, temperature: float = 0.1):
         super().__init__()
-        if not temperature > 0:
-            raise ValueError(f"temperature must be positive; got {temperature}")
+        expect(temperature > 0, "temperature must be positive", temperature)
         self.blocks, self.classes, self.temperature = blocks, classes, temperature
 
     def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
@@ -41,9 +41,8 @@ class ChannelWise(Learner):
     def by_class(self, x: Tensor) -> Tensor:
         """Mean square of each class's channels, of activations `(N, C, …)`; float32 `(N, classes)`."""
         if x.shape[1] % self.classes:
-            raise ValueError(
-                f"{x.shape[1]} channels cannot be shared out evenly among {self.classes} classes"
-            )
+            wrong = f"{x.shape[1]} channels cannot be shared out evenly"
+            raise ValueError(f"{wrong} among {self.classes} classes")
         return x.float().pow(2).unflatten(1, (self.classes, -1)).flatten(2).mean(2)
 
     def goodness(self, images: Tensor) -> list[Tensor]:

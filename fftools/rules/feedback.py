@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fftools.inputs import expect
 from fftools.rules.backprop import Backprop
 
 
@@ -13,20 +14,20 @@ class FeedbackAlignment(Backprop):
     """The error goes back through fixed random weights, not the layers' own (Lillicrap et al. 2016).
 
     The feedback weights are drawn as the layers' own are; a convolution's are those of a convolution of the
-    same form. Raises ValueError when a block is not a sequence of layers, as that of `blocks.averaged` is
-    not.
+    same form. Raises ValueError when a block is no sequence of layers, as that of `blocks.averaged`.
     """
 
     def __init__(self, blocks: nn.ModuleList, classes: int = 10, bias: bool = True):
         super().__init__(blocks, classes, bias)
-        if odd := [type(block).__name__ for block in blocks if not isinstance(block, nn.Sequential)]:
-            raise ValueError(
-                f"the error goes back layer by layer, so every block has to be an nn.Sequential; got {odd}"
-            )
-        self.feedback = _frozen([*_redrawn(blocks), nn.LazyLinear(classes)])
+        odd = [type(block).__name__ for block in blocks if not isinstance(block, nn.Sequential)]
+        expect(not odd, "the error goes back layer by layer, so every block has to be an nn.Sequential", odd)
+        redrawn = copy.deepcopy(blocks)
+        for layer in redrawn.modules():
+            if hasattr(layer, "reset_parameters"):
+                layer.reset_parameters()
+        self.feedback = _frozen([*redrawn, nn.LazyLinear(classes)])
 
     def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
-        """See `Learner`: one loss, as in backprop."""
         x = images
         for block, feedback in zip(self.blocks, self.feedback):
             for layer, back in zip(block, feedback):
@@ -64,15 +65,6 @@ def _frozen(modules: Iterable[nn.Module]) -> nn.ModuleList:
     for parameter in kept.parameters():
         parameter.requires_grad = False  # also of a lazy layer, which refuses `requires_grad_`
     return kept
-
-
-def _redrawn(blocks: nn.ModuleList) -> nn.ModuleList:
-    """A copy of the blocks with weights of its own."""
-    copied = copy.deepcopy(blocks)
-    for layer in copied.modules():
-        if hasattr(layer, "reset_parameters"):
-            layer.reset_parameters()
-    return copied
 
 
 def _forward(layer: nn.Module, feedback: nn.Module, x: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fftools.inputs import as_images, for_linear
+from fftools.inputs import as_images, expect, for_linear
 from fftools.labels import Hybrids, LabelScheme
 from fftools.learner import Learner, Scores
 from fftools.rules.goodness import RandomLabels, SumOfSquares
@@ -19,30 +19,25 @@ class ForwardForward(Learner):
     label       how a label enters an image, from `fftools.labels`
     goodness    `SumOfSquares` (Hinton) or `MeanOfSquares`, with threshold, loss, and the norm between blocks
     negatives   `RandomLabels`, `HardLabels` or `AllLabels`, from `fftools.rules.goodness` as well
-    local       False back-propagates the sum of the losses through the whole stack, which is one reading of
-                the FF-CNN paper's "cumulative network loss" and no longer learning without backpropagation
+    local       False back-propagates the sum of the losses through all blocks: one reading of the FF-CNN
+                paper's "cumulative network loss", and no longer learning without backpropagation
 
     Raises ValueError when there is no block `goodness.first`, or a scheme without labels meets wrong labels.
     """
 
-    def __init__(
-        self,
-        blocks: nn.ModuleList,
-        label: LabelScheme | Hybrids,
-        goodness: SumOfSquares | None = None,
-        negatives: RandomLabels | None = None,
-        local: bool = True,
-    ):
+    def __init__(self, blocks: nn.ModuleList, label: LabelScheme | Hybrids,
+                 goodness: SumOfSquares | None = None, negatives: RandomLabels | None = None,
+                 local: bool = True):  # fmt: skip
         super().__init__()
         self.blocks, self.label, self.classes, self.local = blocks, label, label.classes, local
         self.goodness, self.negatives = goodness or SumOfSquares(), negatives or RandomLabels()
-        if not 1 <= self.goodness.first <= len(blocks):
-            raise ValueError(f"first must be one of the blocks 1 to {len(blocks)}; got {self.goodness.first}")
+        first, wanted = self.goodness.first, f"first must be one of the blocks 1 to {len(blocks)}"
+        expect(1 <= first <= len(blocks), wanted, first)
         if self.negatives.needs_labels and not label.classes:
             kind, scheme = type(negatives).__name__, type(label).__name__
             raise ValueError(f"{kind} are wrong labels, and {scheme} has no labels")
         if local:  # without a loss, blocks keep their random weights
-            blocks[: self.goodness.first - 1].requires_grad_(False)
+            blocks[: first - 1].requires_grad_(False)
         # The softmax is a local learner, too: it reads the blocks' activations and sends nothing back.
         self.softmax = nn.LazyLinear(label.classes) if self.negatives.needs_softmax else None
 
@@ -79,9 +74,9 @@ class ForwardForward(Learner):
         return self.goodness.norm(x)
 
     def scores(self, images: Tensor) -> Tensor:
-        """Goodness minus threshold of each image under each label, added up over the judging blocks.
+        """Goodness minus threshold under each label, summed over the judging blocks, float32 `(N, classes)`.
 
-        `(N, classes)` float32, one pass for every label. Raises ValueError when the network knows no labels.
+        One pass for every label. Raises ValueError when the network knows no labels.
         """
         if not self.classes:
             raise ValueError("this network was trained without labels: ask a readout.LinearReadout instead")
@@ -109,8 +104,8 @@ class ForwardForward(Learner):
 
     def answers(self) -> dict[str, Scores]:
         """See `Learner`: by goodness, and by the softmax; a network without labels has no answer."""
-        found = {"goodness": self.scores} if self.classes else {}
-        return found if self.softmax is None else found | {"one_pass": self.one_pass}
+        ways = {"goodness": self.scores} if self.classes else {}
+        return ways if self.softmax is None else ways | {"one_pass": self.one_pass}
 
     def diagnose(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """See `Learner`: "discrimination", `[loss, accuracy]` of each block (FF-CNN, Section 2.2).

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from fftools.blocks import rms_norm
 from fftools.fast import maps
+from fftools.inputs import expect
 
 
 def sum_of_squares(x: Tensor) -> Tensor:
@@ -24,25 +25,19 @@ class Part:
 
 
 class Softplus(Part):
-    """−log σ(excess/T) for positive, −log(1 − σ(excess/T)) for negative data, averaged over both (Hinton
-    2022, Section 2).
+    """−log σ(excess/T) of positive, −log(1 − σ(excess/T)) of negative data, averaged over both (Hinton 2022).
 
-    temperature   T: the loss sees goodness minus threshold as excess/T; Hinton's is 1. Raises ValueError if
-                  not positive
+    `temperature` is T, 1 in the paper (Section 2). Raises ValueError when it is not positive.
     """
 
     def __init__(self, temperature: float = 1.0):
-        if not temperature > 0:
-            raise ValueError(f"temperature must be positive; got {temperature}")
+        expect(temperature > 0, "temperature must be positive", temperature)
         self.temperature = temperature
 
     def __call__(self, positive: Tensor, negative: Tensor) -> Tensor:
-        """A scalar, from the excess of positive `(N,)` and of a whole number of negative data for each, `(N ·
-        m,)`.
-        """
-        return (
-            F.softplus(-positive / self.temperature).mean() + F.softplus(negative / self.temperature).mean()
-        ) / 2
+        """A scalar, from the excess of positive `(N,)` and of m negative data for each, `(N · m,)`."""
+        on, off = F.softplus(-positive / self.temperature), F.softplus(negative / self.temperature)
+        return (on.mean() + off.mean()) / 2
 
 
 class Symmetric(Softplus):
@@ -53,9 +48,7 @@ class Symmetric(Softplus):
     """
 
     def __call__(self, positive: Tensor, negative: Tensor) -> Tensor:
-        """See `Softplus`; the negatives are the first of every positive, then the second of every one, and so
-        on.
-        """
+        """See `Softplus`; the first negatives of every positive, then the second of every one, and so on."""
         positive, negative = positive / self.temperature, negative / self.temperature
         return F.softplus(negative.unflatten(0, (-1, len(positive))).logsumexp(0) - positive).mean()
 
@@ -64,11 +57,9 @@ class SumOfSquares(Part):
     """The goodness of a block: its squared activations, added up (Hinton 2022, Section 2).
 
     threshold   θ; None: the number of neurons, which is a mean square of 1
-    norm        what hides a block's goodness from the next: `rms_norm` (Hinton), `unit_length` or
-                `layer_norm` of `blocks`
+    norm        what hides a block's goodness from the next: a norm of `blocks`, such as `rms_norm` (Hinton)
     loss        `Softplus` or `Symmetric`
-    first       the first block whose goodness counts, in training and in the prediction; the FF-CNN's is
-                block 2 (Section 3.1)
+    first       the first block that counts, in training and prediction; the FF-CNN's is 2 (Section 3.1)
     """
 
     def __init__(
@@ -93,52 +84,40 @@ class MeanOfSquares(SumOfSquares):
     """The mean of the squared activations (the article's goodness); its threshold is 1 if not given."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        """See `SumOfSquares`."""
         return sum_of_squares(x) / x[0].numel()
 
     def excess(self, x: Tensor) -> Tensor:
-        """See `SumOfSquares`."""
         return self(x) - (1 if self.threshold is None else self.threshold)
 
     def at_places(self, x: Tensor) -> Tensor:
-        """See `SumOfSquares`."""
         return super().at_places(x) / x[0].numel()
 
 
 class RandomLabels(Part):
-    """Negative data by the label scheme's own means: for most, wrong labels, all equally likely (Hinton 2022,
-    Section 3.3).
+    """Negative data as the label scheme makes them: most draw wrong labels, all equally likely (Hinton 2022).
 
-    each   negative data for each positive sample; the loss weighs both kinds equally. Raises ValueError below
-           1
+    `each` so many for each positive sample; the loss weighs both kinds equally. Below 1: ValueError.
     """
 
     needs_labels, needs_softmax = False, False
 
     def __init__(self, each: int = 1):
-        if each < 1:
-            raise ValueError(f"each positive sample needs at least 1 negative; got {each}")
+        expect(each >= 1, "each positive sample needs at least 1 negative", each)
         self.each = each
 
     def __call__(self, label, images: Tensor, labels: Tensor, logits: Tensor | None) -> Tensor:
-        """Negative inputs `(N · each, …)`: the first of every image, then the second of every one, and so
-        on.
-        """
+        """Negative inputs `(N · each, …)`: the first of every image, then the second of every one, …"""
         return torch.cat([label.negative(images, labels, logits) for _ in range(self.each)])
 
 
 class HardLabels(RandomLabels):
-    """Wrong labels drawn from the network's own one-pass softmax, which is trained beside the blocks
-    (Hinton's code).
-    """
+    """Wrong labels drawn from the network's own softmax, trained beside the blocks (Hinton's code)."""
 
     needs_labels, needs_softmax = True, True
 
 
 class AllLabels(RandomLabels):
-    """Every wrong label once. The symmetric loss is then the cross-entropy of the classes' goodness over
-    T.
-    """
+    """Every wrong label once. The symmetric loss is then the classes' cross-entropy on goodness over T."""
 
     needs_labels = True
 

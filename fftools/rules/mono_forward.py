@@ -1,13 +1,11 @@
-"""Mono-Forward (Gong, Li & Abdulla 2025): every block learns to name the class through a projection matrix of
-its own.
-"""
+"""Mono-Forward (Gong, Li & Abdulla 2025): a projection matrix teaches each block to name the class."""
 
 from collections.abc import Iterator
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fftools.inputs import for_linear
+from fftools.inputs import expect, for_linear
 from fftools.learner import Learner, Scores, of_each_block
 
 
@@ -16,19 +14,17 @@ class MonoForward(Learner):
 
     Block i's activations a, flattened to `(N, D)`, give the goodness of every class, G = a Mᵀ `(N, classes)`
     (equation 5). Softmax cross-entropy on G (equation 6) trains the block's weights and M (equations 7 and 8)
-    and nothing else: no gradient crosses a block's border, no label enters an image, and there are no
-    negative data.
+    and nothing else: no gradient crosses a block's border, no label enters an image, there are no negatives.
 
     blocks    from `fftools.blocks`; a block whose weights are frozen still feeds the next one
     classes   rows of each M, which has no bias (the paper's parameter counts, Table 4)
-    places    None lets M read a block's whole map; a number averages maps `(N, C, H, W)` to at most so many
-              rows and columns
+    places    None: M reads a block's whole map; else averages over at most so many rows and columns of it
     """
 
     def __init__(self, blocks: nn.ModuleList, classes: int = 10, places: int | None = None):
         super().__init__()
-        if places is not None and places < 1:
-            raise ValueError(f"places must be at least 1, or None for the whole map; got {places}")
+        fits = places is None or places >= 1
+        expect(fits, "places must be at least 1, or None for the whole map", places)
         self.blocks, self.classes, self.places = blocks, classes, places
         self.projections = nn.ModuleList(nn.LazyLinear(classes, bias=False) for _ in blocks)
 
@@ -42,26 +38,23 @@ class MonoForward(Learner):
                 yield loss
 
     def train_only(self, *numbers: int) -> "MonoForward":
-        """Freeze all blocks and matrices but those of the blocks with these numbers, counted from 1; without
-        any, free all.
+        """Freeze all blocks and matrices but those with these numbers, from 1; without any, free all.
 
-        So blocks are trained one after the other, or a new one is trained on top of old ones. Returns the
-        learner. Raises ValueError when there is no such block.
+        So blocks are trained one after the other, or a new one on top of old ones. Returns the learner.
+        Raises ValueError when there is no such block.
         """
-        if not set(numbers) <= set(range(1, len(self.blocks) + 1)):
-            raise ValueError(f"blocks must be among 1…{len(self.blocks)}; got {list(numbers)}")
+        count = len(self.blocks)
+        expect({*numbers} <= {*range(1, count + 1)}, f"blocks must be among 1…{count}", list(numbers))
         for number, pair in enumerate(zip(self.blocks, self.projections), 1):
             for parameter in (*pair[0].parameters(), *pair[1].parameters()):
                 parameter.requires_grad = not numbers or number in numbers
         return self
 
     def given(self) -> list[nn.Parameter]:
-        """See `Learner`: what is frozen."""
         return [parameter for parameter in self.parameters() if not parameter.requires_grad]
 
     def plug(self, block: nn.Module, projection: nn.Module | None = None) -> "MonoForward":
-        """Put a block on top, under a new projection matrix or a given one (Section 3.3). Returns the
-        learner.
+        """Put a block on top, under a new projection matrix or a given one (Section 3.3); gives the learner.
 
         Nothing below is touched: the blocks there give what they gave, bit for bit, and `train_only` can
         leave them so. `plug(*unplug())` gives back the same network.
@@ -77,35 +70,27 @@ class MonoForward(Learner):
         Raises ValueError when no block would be left to predict with.
         """
         if len(self.blocks) < 2:
-            raise ValueError(
-                f"unplug leaves at least one block to predict with; this network has {len(self.blocks)}"
-            )
+            wanted = "unplug leaves at least one block to predict with"
+            raise ValueError(f"{wanted}; this network has {len(self.blocks)}")
         return self.blocks.pop(-1), self.projections.pop(-1)
 
     def goodness(self, images: Tensor) -> list[Tensor]:
-        """Each block's goodness of every class, G `(N, classes)`, first block to last: what each would answer
-        alone.
-        """
-        return [
-            for_linear(self.read(x), projection)
-            for x, projection in zip(self.activations(images), self.projections)
-        ]
+        """Each block's goodness of every class, G `(N, classes)`, first to last: what each answers alone."""
+        pairs = zip(self.activations(images), self.projections)
+        return [for_linear(self.read(x), projection) for x, projection in pairs]
 
     def scores(self, images: Tensor) -> Tensor:
         """The paper's *FF prediction*: the blocks' goodness added up, `(N, classes)`."""
         return sum(self.goodness(images))
 
     def last_scores(self, images: Tensor) -> Tensor:
-        """The paper's *BP prediction*: the last block's goodness alone, `(N, classes)`; the other matrices
-        are not needed.
-        """
+        """The paper's *BP prediction*: the last block's goodness alone, `(N, classes)`."""
         return for_linear(self.read(self.activations(images)[-1]), self.projections[-1])
 
     def answers(self) -> dict[str, Scores]:
         """See `Learner`: the paper's two predictions, and that of each block alone."""
-        return {"ff_pred": self.scores, "bp_pred": self.last_scores} | of_each_block(
-            self.goodness, self.blocks
-        )
+        alone = of_each_block(self.goodness, self.blocks)
+        return {"ff_pred": self.scores, "bp_pred": self.last_scores} | alone
 
     def read(self, x: Tensor) -> Tensor:
         """What a projection matrix sees of a block's output: `(N, D)`."""

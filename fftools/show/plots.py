@@ -1,5 +1,6 @@
 """One look for every figure of the course, and the few plots that several chapters share."""
 
+import re
 from collections.abc import Callable, Sequence
 from html import escape
 
@@ -11,38 +12,30 @@ from torch import Tensor
 # Okabe & Ito's palette, which colour-blind readers can use; a lighter grey looks like the green to some.
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#5A5A5A"
 POSITIVE, NEGATIVE, NEUTRAL = BLUE, RED, GREY
+STYLE = {
+    "figure.figsize": (6.4, 3.6), "figure.dpi": 110, "figure.facecolor": "white",
+    "figure.constrained_layout.use": True, "font.size": 10, "legend.frameon": False, "image.cmap": "gray_r",
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
+    "axes.prop_cycle": plt.cycler(color=[BLUE, ORANGE, GREEN, RED, PURPLE, GREY]),
+    "animation.embed_limit": 20,
+}  # fmt: skip
+# Matplotlib's player asks an outside host for its icons; these are plain characters.
+ICONS = {
+    "fa-minus": "−", "fa-fast-backward": "«", "fa-step-backward": "‹", "fa-play fa-flip-horizontal": "◀",
+    "fa-pause": "‖", "fa-play": "▶", "fa-step-forward": "›", "fa-fast-forward": "»", "fa-plus": "+",
+}  # fmt: skip
 
 
 def use_style() -> None:
     """Set matplotlib up for the course; called once at the top of a chapter."""
-    plt.rcParams.update(
-        {
-            "figure.figsize": (6.4, 3.6),
-            "figure.dpi": 110,
-            "figure.constrained_layout.use": True,
-            "figure.facecolor": "white",
-            "font.size": 10,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "grid.alpha": 0.25,
-            "image.cmap": "gray_r",
-            "legend.frameon": False,
-            "axes.prop_cycle": plt.cycler(color=[BLUE, ORANGE, GREEN, RED, PURPLE, GREY]),
-            "animation.embed_limit": 20,
-        }
-    )
+    plt.rcParams.update(STYLE)
 
 
 def images(pictures: Tensor, titles: Sequence[str] = (), columns: int = 8, size: float = 1.0) -> None:
     """A grid of images `(N, C, H, W)`, uint8 or float in [0, 1], each under its title."""
-    rows = -(-len(pictures) // columns)
-    _, axes = plt.subplots(
-        rows,
-        min(columns, len(pictures)),
-        squeeze=False,
-        figsize=(size * min(columns, len(pictures)), rows * size * (1.25 if titles else 1)),
-    )
+    rows, columns = -(-len(pictures) // columns), min(columns, len(pictures))
+    room = size * columns, rows * size * (1.25 if titles else 1)
+    _, axes = plt.subplots(rows, columns, squeeze=False, figsize=room)
     for axis in axes.flat:
         axis.axis("off")
     for axis, picture, title in zip(axes.flat, pictures, list(titles) or [""] * len(pictures)):
@@ -52,39 +45,22 @@ def images(pictures: Tensor, titles: Sequence[str] = (), columns: int = 8, size:
 
 
 def animation(draw: Callable[[int], None], frames: int, figure, interval: int = 150, alt: str = "Animation"):
-    """A player that needs no kernel and no network: `draw(i)` draws frame i into `figure`. `alt` says what it
-    shows.
-
-    Matplotlib's own player asks an outside host for its icons; here they are plain characters.
-    """
+    """A player that needs no kernel and no network: `draw(i)` draws frame i, `alt` says what all show."""
     from IPython.display import HTML
 
     html = FuncAnimation(figure, draw, frames=frames, interval=interval).to_jshtml(default_mode="once")
     plt.close(figure)
-    html = _plain_icons(html).replace('<img id="_anim_img', f'<img alt="{escape(alt)}" id="_anim_img')
-    return HTML(html.replace('<input id="_anim_slider', '<input aria-label="Frame" id="_anim_slider'))
-
-
-def _plain_icons(html: str) -> str:
-    import re
-
-    icons = {
-        "fa-minus": "−",
-        "fa-fast-backward": "«",
-        "fa-step-backward": "‹",
-        "fa-play fa-flip-horizontal": "◀",
-        "fa-pause": "‖",
-        "fa-play": "▶",
-        "fa-step-forward": "›",
-        "fa-fast-forward": "»",
-        "fa-plus": "+",
-    }
     html = re.sub(r"<link[^>]*font-awesome[^>]*>", "", html)
-    html = html.replace("display: inline-block;", "display: block;")
-    html = html.replace("374px;", "374px; max-width: 100%;")  # phones
-    for name, sign in icons.items():
-        html = re.sub(rf'<i class="fa {name}"></i>', f'<span aria-hidden="true">{sign}</span>', html)
-    return html
+    icon = lambda found: f'<span aria-hidden="true">{ICONS.get(found[1], "")}</span>'
+    html = re.sub(r'<i class="fa ([\w -]+)"></i>', icon, html)
+    for before, after in {
+        "display: inline-block;": "display: block;",
+        "374px;": "374px; max-width: 100%;",  # phones
+        '<img id="_anim_img': f'<img alt="{escape(alt)}" id="_anim_img',
+        '<input id="_anim_slider': '<input aria-label="Frame" id="_anim_slider',
+    }.items():
+        html = html.replace(before, after)
+    return HTML(html)
 
 
 def curves(axis: Axes, series: dict[str, Sequence[float]], ylabel: str, xlabel: str = "epoch") -> None:

@@ -46,14 +46,14 @@ export function makePoints(name, { count = 200, noise = 0.03, seed = 1 } = {}) {
   return { x, y, n: count };
 }
 
-/** The middles of `side` × `side` squares of the plane, row by row from the top left. */
+/** The middles of `side` × `side` squares of the plane, row by row from the top left: {x, n, side}. */
 export function makeGrid(side) {
   const x = new Float64Array(2 * side * side);
   for (let i = 0; i < side * side; i++) {
     x[2 * i] = (2 * (i % side) + 1) / side - 1;
     x[2 * i + 1] = 1 - (2 * Math.floor(i / side) + 1) / side;
   }
-  return { x, n: side * side };
+  return { x, n: side * side, side };
 }
 
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

@@ -227,10 +227,10 @@ async function mountDigit(element, { network: first }) {
   async function tellHistory() {
     const told = (state.telling = {}),
       entries = [],
-      { name, strength } = state;
+      { name, strength, answer: last } = state; // to all strokes: the answer that is shown
     for (let count = 1; count <= pad.strokes.length && state.network; count++) {
       const { image } = picture(pad.strokes.slice(0, count)),
-        answer = await ask(name, image, strength);
+        answer = count < pad.strokes.length ? await ask(name, image, strength) : last;
       if (state.telling !== told || !answer) return;
       const canvas = el("canvas", { "aria-hidden": "true" });
       paintGrey(canvas, image, SIDE);

@@ -20,3 +20,8 @@ export const canvas = (className, width, height, label) =>
   });
 
 export const percent = (share) => (Number.isNaN(share) ? "–" : `${Math.round(100 * share)} %`);
+
+/** Give an element this text. The same text again would cost the page a layout. */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

@@ -31,18 +31,25 @@ const dot = ([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r; // red first 
 
 export const css = ([r, g, b], alpha = 1) => `rgba(${r}, ${g}, ${b}, ${alpha})`;
 
-/** Fill a canvas: `each` gets its dots, row by row. */
-function paint(canvas, each) {
+/** Fill a canvas of width × height dots: `each` gets them, row by row. */
+function paint(canvas, [width, height], each) {
+  if (canvas.width !== width) Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d");
-  const image = context.createImageData(canvas.width, canvas.height);
+  const image = context.createImageData(width, height);
   each(new Uint32Array(image.data.buffer));
   context.putImageData(image, 0, 0);
+}
+
+/** Width and height of a map of the plane, from its scores on the grid (n × 2). */
+function mapSize(scores) {
+  const side = Math.sqrt(scores.length / 2);
+  return [side, side];
 }
 
 /** Which class wins where: scores (n × 2) on the grid; `softness` is the difference at which a colour is
  *  nearly half full. */
 export function paintDecision(canvas, scores, softness, { ramps }) {
-  paint(canvas, (dots) =>
+  paint(canvas, mapSize(scores), (dots) =>
     dots.forEach((_, p) => {
       const lean = 2 * sigmoid((scores[2 * p + 1] - scores[2 * p]) / softness) - 1;
       dots[p] = ramps[lean > 0 ? 1 : 0][level(0.1 + 0.8 * Math.abs(lean))];
@@ -52,7 +59,7 @@ export function paintDecision(canvas, scores, softness, { ramps }) {
 
 /** How high the score of one label is on the grid: half colour at the threshold. */
 export function paintGoodness(canvas, scores, label, softness, { ramps }) {
-  paint(canvas, (dots) =>
+  paint(canvas, mapSize(scores), (dots) =>
     dots.forEach((_, p) => {
       dots[p] = ramps[label][level(sigmoid(scores[2 * p + label] / softness))];
     }),
@@ -64,17 +71,18 @@ export function paintGoodness(canvas, scores, label, softness, { ramps }) {
  *  vote). */
 export function paintUnits(canvas, { activations, units, votes }, side, { ramps, both }) {
   const across = Math.min(units, 8);
-  const step = side + GAP;
+  const [width, height] = unitsSize(units, side);
+  const step = side + gap(side);
   const [first, second] = activations;
-  paint(canvas, (dots) => {
+  paint(canvas, [width, height], (dots) => {
     for (let u = 0; u < units; u++) {
       let most = 1e-6;
       for (const a of activations) for (let i = u; i < a.length; i += units) if (a[i] > most) most = a[i];
-      const corner = Math.floor(u / across) * step * canvas.width + (u % across) * step;
+      const corner = Math.floor(u / across) * step * width + (u % across) * step;
       const scale = (LEVELS - 1) / most;
       const ramp = votes && ramps[votes[u] > 0 ? 1 : 0];
       for (let p = 0; p < side * side; p++) {
-        const at = corner + Math.floor(p / side) * canvas.width + (p % side);
+        const at = corner + Math.floor(p / side) * width + (p % side);
         const i = p * units + u;
         dots[at] = ramp
           ? ramp[Math.round(first[i] * scale)]
@@ -84,13 +92,13 @@ export function paintUnits(canvas, { activations, units, votes }, side, { ramps,
   });
 }
 
-const GAP = 3; // dots between two units
+const gap = (side) => side / 8; // dots between two units: the picture keeps its shape on every grid
 
 /** Dots and gaps of the canvas that `paintUnits` fills. */
 export function unitsSize(units, side) {
   const across = Math.min(units, 8);
   const rows = Math.ceil(units / 8);
-  return [across * (side + GAP) - GAP, rows * (side + GAP) - GAP];
+  return [across, rows].map((count) => count * (side + gap(side)) - gap(side));
 }
 
 /** The points, filled where their class is `label` (or for both, if none is given), hollow where it is not. */

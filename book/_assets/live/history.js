@@ -1,5 +1,5 @@
 // How many points each rule got right, step after step: one line a rule.
-import { make } from "./dom.js";
+import { make, write } from "./dom.js";
 
 const LINES = { ff: "", mf: "6 3", bp: "1.5 3" }; // dashes, since all colours are taken
 const NAMES = { ff: "Forward-Forward", mf: "Mono-Forward", bp: "Backpropagation" };
@@ -67,7 +67,7 @@ export class History {
         this.courses[i].map(([step, right]) => `${(100 * step) / last},${height(right)}`).join(" "),
       );
     });
-    this.until.textContent = `to step ${last}`;
+    write(this.until, `to step ${last}`);
   }
 }
 

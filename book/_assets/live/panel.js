@@ -1,6 +1,6 @@
 // One rule's part of the page: its answer over the plane, and for each layer its units, its goodness, its own
 // accuracy.
-import { make, canvas, percent } from "./dom.js";
+import { make, canvas, percent, write } from "./dom.js";
 import { RULES, accuracy, scoresOf } from "./network.js";
 import { paintDecision, paintGoodness, paintHistogram, paintPoints, paintUnits, unitsSize } from "./draw.js";
 
@@ -11,10 +11,14 @@ const CAPTIONS = {
 };
 
 export class Panel {
-  /** side: maps are computed at side × side places and drawn smoothly larger.
+  /** side: maps are computed at side × side places and drawn smoothly larger; `show` may be given another grid.
    *  small: only the answer and the last layer's distribution. */
   constructor(rule, side, small) {
-    Object.assign(this, { rule, side, small });
+    Object.assign(this, { rule, side, small, inView: new Set() });
+    this.view = new IntersectionObserver((changes) => {
+      for (const { target, isIntersecting } of changes)
+        this.inView[isIntersecting ? "add" : "delete"](target);
+    });
     this.share = make("span", { class: "share" });
     this.map = canvas("map", side, side, `${RULES[rule]}: which class it names where`);
     this.dots = canvas("dots", 480, 480);
@@ -40,6 +44,9 @@ export class Panel {
     const shown = network.layers.map((layer, k) => ({ layer, k })).slice(this.small ? -1 : 0);
     this.rows = shown.map(({ layer, k }) => this.row(layer, k));
     this.layers.replaceChildren(...this.rows.map(({ element }) => element));
+    this.view.disconnect();
+    this.inView.clear();
+    for (const element of [this.square, ...this.layers.children]) this.view.observe(element);
   }
 
   row(layer, k) {
@@ -105,11 +112,12 @@ export class Panel {
     }
   }
 
-  /** Look at the network as it is now and paint what it gives: the decision, and every layer, or in the hurry
-   *  of a frame the next layer only. Returns the share of points that it gets right. */
+  /** Look at the network as it is now and paint what it gives: the decision and every layer. In the hurry of a
+   *  frame, only what is on the screen, and of the layers there the next one. Returns the share of points that
+   *  it gets right. */
   show(points, grid, settings, colours, hurry = false) {
-    const { rule, network } = this;
-    const plane = network.look(grid, "grid");
+    const { rule, network, inView } = this;
+    const plane = hurry && !inView.size ? null : network.look(grid, "grid");
     const there = network.look(points, "points");
     const soft = (k) =>
       rule === "ff" ? (settings.goodness === "mean" ? 1 : network.layers[k].outputs) / 4 : 1;
@@ -120,10 +128,10 @@ export class Panel {
           ? network.layers.length
           : 1;
     const right = accuracy(scoresOf(rule, there, points.n), points);
-    paintDecision(this.map, scoresOf(rule, plane, grid.n), all, colours);
-    this.share.textContent = percent(right);
-    this.visits = (this.visits ?? 0) + 1;
-    for (const row of hurry ? [this.rows[this.visits % this.rows.length]] : this.rows) {
+    if (!hurry || inView.has(this.square))
+      paintDecision(this.map, scoresOf(rule, plane, grid.n), all, colours);
+    write(this.share, percent(right));
+    for (const row of hurry ? this.nextRow() : this.rows) {
       const k = row.k;
       const scores = there[k].scores;
       const above = Array.from({ length: points.n }, (_, s) => scores[2 * s + points.y[s]]);
@@ -143,13 +151,21 @@ export class Panel {
         );
       }
       if (this.small) continue;
-      paintUnits(row.units, plane[k], this.side, colours);
+      paintUnits(row.units, plane[k], grid.side, colours);
       row.maps.forEach((map, label) => paintGoodness(map, plane[k].scores, label, soft(k), colours));
-      row.share.textContent = percent(accuracy(scores, points));
-      row.state.textContent = this.accident(k, settings);
+      write(row.share, percent(accuracy(scores, points)));
+      write(row.state, this.accident(k, settings));
     }
     return right;
   }
+
+  /** The next of the rows on the screen, if there are any, as a list. */
+  nextRow() {
+    const rows = this.rows.filter(({ element }) => this.inView.has(element));
+    this.visits = (this.visits ?? 0) + 1;
+    return rows.length ? [rows[this.visits % rows.length]] : [];
+  }
+
   /** What an accident does to layer k, in words. */
   accident(k, { accident, at }) {
     if (accident === "freeze" && k === at - 1) return "frozen";

@@ -2,6 +2,7 @@
 // every setting.
 import { mountAll, onTheme, calm } from "./loader.js";
 import { generator } from "./random.js";
+import { write } from "./dom.js";
 import { makePoints, makeGrid, readPoints, writePoints } from "./data.js";
 import { RULES, makeNetworks, learn } from "./network.js";
 import { DEFAULTS, REMAKES, SCENES, readState, writeState } from "./scenes.js";
@@ -9,6 +10,7 @@ import { palette } from "./draw.js";
 import { Panel } from "./panel.js";
 import { layOut } from "./layout.js";
 
+const LATE = 22; // milliseconds between frames from which on maps are coarser while it plays
 const BUDGET = 8; // milliseconds of learning in a frame, whatever the speed: a slow machine stays awake
 
 /** Put a playground into an element. options, all strings: scene (a name of SCENES), size ("small": only
@@ -40,7 +42,7 @@ export class Playground {
       playing: false,
       seen: true,
       turn: 0,
-      grid: makeGrid(side),
+      grids: [makeGrid(side), makeGrid(side - 8)], // sides that 8 divides
       owed: 0,
     });
     this.panels = rules.map((rule) => new Panel(rule, side, small));
@@ -65,7 +67,7 @@ export class Playground {
       Object.assign(state, { points: "", data: DEFAULTS.data });
     }
     this.note.hidden = !complaints.length;
-    this.note.textContent = complaints.join(" ");
+    this.note.textContent = complaints.slice(0, 3).join(" ");
     if (this.link) this.link.hash = hash;
     if (chosen) this.keepAddress();
     this.reset();
@@ -162,7 +164,7 @@ export class Playground {
   }
 
   play() {
-    this.playing = true;
+    Object.assign(this, { playing: true, gap: 0, late: false });
     this.playButton.textContent = "Pause";
     this.wake();
   }
@@ -187,6 +189,8 @@ export class Playground {
     const began = performance.now();
     const passed = Math.min(100, now - (this.last ?? now));
     this.last = now;
+    this.gap += 0.1 * (passed - this.gap);
+    this.late ||= this.gap > LATE;
     this.owed = Math.min(10, this.owed + Math.max(passed, 1) * 0.06 * this.state.speed);
     while (this.owed >= 1) {
       this.step(1);
@@ -203,12 +207,16 @@ export class Playground {
   }
 
   show(panels, hurry = false) {
+    const grid = this.grids[hurry && this.late ? 1 : 0];
     for (const panel of panels) {
-      const right = panel.show(this.points, this.grid, this.state, this.colours, hurry);
+      const right = panel.show(this.points, grid, this.state, this.colours, hurry);
       this.history?.add(panel.rule, this.steps, right);
     }
+    // Each change of these lays out the page anew, so in a hurry they follow eight times a second.
+    if (hurry && performance.now() - (this.written ?? 0) < 125) return;
+    this.written = performance.now();
     this.history?.paint();
-    this.count.textContent = `Step ${this.steps}`;
+    write(this.count, `Step ${this.steps}`);
   }
 
   repaint() {

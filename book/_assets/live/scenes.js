@@ -104,7 +104,7 @@ export function readState(hash) {
   const given = new URLSearchParams(hash.replace(/^#/, ""));
   const scene = given.get("scene");
   if (scene !== null) {
-    if (SCENES[scene]) Object.assign(state, SCENES[scene].changes);
+    if (Object.hasOwn(SCENES, scene)) Object.assign(state, SCENES[scene].changes);
     else complaints.push(`There is no scene “${scene}”; there are ${Object.keys(SCENES).join(", ")}.`);
   }
   for (const [key, text] of given) {
@@ -119,18 +119,24 @@ export function readState(hash) {
 
 /** A setting's value from text, or undefined where it may not be that. */
 export function readValue(key, text) {
+  if (!Object.hasOwn(SETTINGS, key)) return undefined;
   const may = SETTINGS[key];
   const number = Number(text);
-  if (!may) return undefined;
-  if ("step" in may) return text !== "" && number >= may.min && number <= may.max ? number : undefined;
-  if (!(text in may)) return undefined;
+  if ("step" in may) {
+    const steps = (number - may.min) / may.step;
+    const fits = number >= may.min && number <= may.max && Math.abs(steps - Math.round(steps)) < 1e-6;
+    return text.trim() && fits ? number : undefined;
+  }
+  if (!Object.hasOwn(may, text)) return undefined;
   return { true: true, false: false }[text] ?? (Number.isNaN(number) ? text : number);
 }
 
 function allowed(key) {
+  if (!Object.hasOwn(SETTINGS, key)) return "there is no such setting";
   const may = SETTINGS[key];
-  if (!may) return "there is no such setting";
-  return "step" in may ? `it can be ${may.min} to ${may.max}` : `it can be ${Object.keys(may).join(", ")}`;
+  return "step" in may
+    ? `it can be ${may.min} to ${may.max} in steps of ${may.step}`
+    : `it can be ${Object.keys(may).join(", ")}`;
 }
 
 /** The hash of a state: what differs from the defaults. */
