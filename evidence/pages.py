@@ -130,7 +130,7 @@ def scale(found: list[Found]) -> list[str]:
 
 def _scale(one: Found) -> list[str]:
     config, turns = one.record["config"], "name" in one.record["config"]
-    *words, device = in_words(config, one.record["provenance"])
+    *words, device = in_words(config, one.record["provenance"] | {"precision": one.precision})
     noisy = one.seeds == 1 and one.noise == one.noise and not one.exact
     words += [
         f"{config['batch_size']:,} a batch" if "batch_size" in config else "",

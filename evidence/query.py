@@ -61,12 +61,14 @@ class Found:
 
     noise      a single seed's error: between seeds in the study's other runs, and of counting images
     exact      counted rather than trained or timed (operations, bytes): needs no seeds
+    precision  of all its runs, which need not be of one machine: "bf16", "bf16 and float32", …
     """
 
     values: dict[int, float]
     record: dict = field(repr=False)
     noise: float = math.nan
     exact: bool = False
+    precision: str = ""
 
     @property
     def seeds(self) -> int:
@@ -131,14 +133,16 @@ def _found(kept: list[dict], metric: str, scale: float, between: float = 0.0) ->
     counted = name.startswith(("val_", "test_")) and 0 <= share <= 1
     counting = scale * math.sqrt(share * (1 - share) / images) if counted else 0.0
     scaled, noise = {seed: scale * value for seed, value in values.items()}, math.hypot(counting, between)
-    return Found(scaled, kept[0], noise or math.nan, config.get("exact", False))
+    precision = " and ".join(sorted({record["provenance"]["precision"] for record in kept}))
+    return Found(scaled, kept[0], noise or math.nan, config.get("exact", False), precision)
 
 
 def difference(one: Found, other: Found) -> Found:
     """`one` minus `other`, by the seeds that they share."""
     shared = sorted(one.values.keys() & other.values.keys())
     gaps = {seed: one.values[seed] - other.values[seed] for seed in shared}
-    return Found(gaps, one.record, math.hypot(one.noise, other.noise), one.exact and other.exact)
+    noise, exact = math.hypot(one.noise, other.noise), one.exact and other.exact
+    return Found(gaps, one.record, noise, exact, one.precision)
 
 
 def interval(one: Found, other: Found) -> tuple[float, float] | None:

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from fftools.inputs import expect
 from fftools.readout import LinearReadout
 from fftools.rules.backprop import Backprop
 from fftools.rules.forward_forward import ForwardForward
@@ -91,8 +90,9 @@ def _each(labels: Tensor | int, images: Tensor, classes: int) -> Tensor:
     # To look at those on a device, the host would wait for it.
     seen = labels if labels.device.type == "cpu" else labels.new_zeros(0, device="cpu")
     fits = labels.shape in ((), images.shape[:1]) and not ((seen < 0) | (seen >= classes)).any()
-    wanted = f"one, or one for each of the {len(images)} images, and between 0 and {classes - 1}"
-    expect(fits, f"labels must be {wanted}", labels.tolist())
+    if not fits:
+        wanted = f"one, or one for each of the {len(images)} images, and between 0 and {classes - 1}"
+        raise ValueError(f"labels must be {wanted}; got {labels.tolist()}")
     return labels.to(images.device).expand(len(images))
 
 
