@@ -13,7 +13,7 @@ function fold(parts, label) {
 
 function foldAll() {
   for (const code of document.querySelectorAll(".cell > .cell_input")) {
-    const lines = code.textContent.trim().split("\n").length;
+    const lines = code.querySelector("pre").textContent.trim().split("\n").length;
     if (lines > SHORT) fold([code], `Code, ${lines} lines`);
   }
   const exercises = [...document.querySelectorAll("section#exercises > :not(h2)")];
