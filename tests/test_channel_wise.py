@@ -127,7 +127,7 @@ def test_a_configuration_names_it():
     learner = build(long("cifar100", "cw", strided(100, 200), temperature(0.2)))
     assert isinstance(learner, ChannelWise) and (learner.classes, learner.temperature) == (100, 0.2)
     assert list(answers(learner)) == ["goodness", "layer_1", "layer_2"]
-    with pytest.raises(ValueError, match="inputs are standardised for .* only; got rule 'cw'"):
+    with pytest.raises(ValueError, match="standardise needs one of the rules .*; got rule 'cw'"):
         build(long("cifar10", "cw", dict(standardise=True)))
     with pytest.raises(ValueError, match="rule must be ff, cw, bp; got 'mf'"):
         long("cifar10", "mf")

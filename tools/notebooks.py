@@ -6,7 +6,9 @@ python tools/notebooks.py run 01_why_not_backprop      python tools/notebooks.py
 
 import argparse
 import ast
+import base64
 import hashlib
+import io
 import os
 import platform
 import re
@@ -20,6 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
+from PIL import Image
 
 from fftools import files
 
@@ -223,8 +226,20 @@ def _device() -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
 
 
+def lighter(png: str) -> str:
+    """A picture in base64 with 256 colours in place of millions, if that makes it smaller: figures need no more."""
+    given = base64.b64decode(png)
+    picture, kept = Image.open(io.BytesIO(given)), io.BytesIO()
+    seen = picture.convert("RGBA").getextrema()[3] == (255, 255)
+    picture = picture.convert("RGB" if seen else "RGBA").quantize(
+        256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+    )
+    picture.save(kept, "PNG", optimize=True)
+    return base64.b64encode(min(given, kept.getvalue(), key=len)).decode()
+
+
 def tidy(notebook) -> None:
-    """Take out what papermill adds, what the progress bars left behind, and widgets, whose kernel is gone."""
+    """Take out what papermill adds, what bars left behind, widgets, whose kernel is gone; make pictures lighter."""
     notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in tags(cell)]
     for left_behind in ("papermill", "widgets"):
         notebook.metadata.pop(left_behind, None)
@@ -238,7 +253,9 @@ def tidy(notebook) -> None:
                 output.text = "".join(
                     line for line in output.text.splitlines(True) if not PROGRESS.search(line)
                 )
-            output.get("data", {}).pop(LIVE, None)
+            data = output.get("data", {})
+            data.pop(LIVE, None)
+            data.update({"image/png": lighter(data["image/png"])} if "image/png" in data else {})
         if cell.cell_type == "code":
             cell.outputs = [output for output in _joined(cell.outputs) if output.get("text", "-").strip()]
 

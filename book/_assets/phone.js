@@ -1,4 +1,4 @@
-// On a phone, code and exercises are folded, and what is wider than the screen says that it can be swiped.
+// On a phone, code, exercises and the API's entries are folded, and what is wider than the screen says that it can be swiped.
 
 const phone = matchMedia("(max-width: 600px)");
 const SHORT = 6; // lines of code that stay in view
@@ -16,6 +16,8 @@ function foldAll() {
     const lines = code.querySelector("pre").textContent.trim().split("\n").length;
     if (lines > SHORT) fold([code], `Code, ${lines} lines`);
   }
+  for (const module of document.querySelectorAll("section:has(> dl.py)"))
+    fold([...module.querySelectorAll(":scope > dl.py")], "Show");
   const exercises = [...document.querySelectorAll("section#exercises > :not(h2)")];
   if (exercises.length) fold(exercises, "Show the exercises");
 }
