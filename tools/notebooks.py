@@ -227,14 +227,12 @@ def _device() -> str:
 
 
 def lighter(png: str) -> str:
-    """A picture in base64 with 256 colours in place of millions, if that makes it smaller: figures need no more."""
+    """An opaque picture in base64 with 256 colours in place of millions, if that is smaller: figures need no more."""
     given = base64.b64decode(png)
-    picture, kept = Image.open(io.BytesIO(given)), io.BytesIO()
-    seen = picture.convert("RGBA").getextrema()[3] == (255, 255)
-    picture = picture.convert("RGB" if seen else "RGBA").quantize(
-        256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
-    )
-    picture.save(kept, "PNG", optimize=True)
+    picture, kept = Image.open(io.BytesIO(given)).convert("RGBA"), io.BytesIO()
+    if picture.getextrema()[3] != (255, 255):
+        return png
+    picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(kept, "PNG", optimize=True)
     return base64.b64encode(min(given, kept.getvalue(), key=len)).decode()
 
 
