@@ -1,4 +1,4 @@
-// On a phone, code, exercises and the API's entries are folded, and what is wider than the screen says that it can be swiped.
+// On a phone, code and exercises are folded, and what is wider than the screen says that it can be swiped.
 
 const phone = matchMedia("(max-width: 600px)");
 const SHORT = 6; // lines of code that stay in view
@@ -13,11 +13,9 @@ function fold(parts, label) {
 
 function foldAll() {
   for (const code of document.querySelectorAll(".cell > .cell_input")) {
-    const lines = code.querySelector("pre").textContent.trim().split("\n").length;
+    const lines = code.textContent.trim().split("\n").length;
     if (lines > SHORT) fold([code], `Code, ${lines} lines`);
   }
-  for (const module of document.querySelectorAll("section:has(> dl.py)"))
-    fold([...module.querySelectorAll(":scope > dl.py")], "Show");
   const exercises = [...document.querySelectorAll("section#exercises > :not(h2)")];
   if (exercises.length) fold(exercises, "Show the exercises");
 }
