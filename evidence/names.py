@@ -10,9 +10,8 @@ USUAL = dict(label="fourier", set=1, strength=0.35, norm="layer", first_loss=1, 
 SETS = dict(
     mnist="MNIST", fashion_mnist="Fashion-MNIST", cifar10="CIFAR-10", cifar100="CIFAR-100", digits="digits"
 )
-TRAINING = dict(
-    mnist=50_000, fashion_mnist=50_000, cifar10=40_000, cifar100=40_000
-)  # images, without validation
+# Training images, without those for validation
+TRAINING = dict(mnist=50_000, fashion_mnist=50_000, cifar10=40_000, cifar100=40_000)
 
 
 def slug(config: dict) -> str:
