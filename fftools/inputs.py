@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 SLACK = 1e-3  # how far a float image may reach out of [0, 1]: resizing and rounding do that
+FAR = 20  # no pixel that was standardised lies so far from zero; those of floats 0…255 do
 
 
 def expect(fits: bool, wanted: str, *given, **named) -> None:
@@ -24,7 +25,8 @@ def to_float(images: Tensor) -> Tensor:
 def as_images(images: Tensor) -> Tensor:
     """`to_float` of uint8 or floats `(N, C, H, W)`, a table's rows `(N, columns)`, ids int64 `(N, length)`.
 
-    Looks at the form only, so nothing waits for a GPU; `check_values` looks at the values. Raises ValueError.
+    Raises ValueError for another form and, on a CPU, where nothing waits for a look at the values, for floats
+    that must be meant as 0…255. Standardised images may enter here; `check_values` has the stricter rule.
     """
     if not isinstance(images, Tensor):
         raise ValueError(f"images must be a tensor; got {form(images)} (torch.from_numpy takes an array)")
@@ -37,6 +39,9 @@ def as_images(images: Tensor) -> Tensor:
         )
         hint = "; unsqueeze(1) adds a channel" * (images.dim() == 3)
         raise ValueError(f"images must be {wanted}; got {form(images, placed=False)}{hint}")
+    floats = images.dim() == 4 and images.is_floating_point() and images.device.type == "cpu"
+    if floats and images.numel() and images.max() > FAR:
+        check_values(images)
     return to_float(images)
 
 

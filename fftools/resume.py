@@ -4,6 +4,7 @@ import time
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
+from zipfile import ZipFile
 
 import torch
 from torch import Tensor
@@ -33,10 +34,13 @@ def load_state(path: Path | str | None, settings: dict) -> dict | None:
     if path is None or not Path(path).exists():
         return None
     try:
+        with ZipFile(path) as parts:  # PyTorch does not look at the checksums that it writes
+            if damaged := parts.testzip():
+                raise ValueError(f"{damaged} has another checksum")
         state = torch.load(path, weights_only=True, map_location="cpu")
         kept = state["settings"]
     except Exception as error:
-        what = f"{path} cannot be resumed from: it is cut short or no saved state of ours"
+        what = f"{path} cannot be resumed from: it is damaged, cut short or no saved state of ours"
         raise ValueError(f"{what}; delete it to start anew") from error
     if other := [name for name in kept if kept[name] != settings.get(name)]:
         what = f"{path} is the state of another run; delete it to start anew, or name another file"

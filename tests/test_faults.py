@@ -146,6 +146,15 @@ def test_pixels_out_of_range(learner, noise, bad):
     assert same(before, weights(learner))
 
 
+def test_scores_refuse_floats_that_must_be_meant_as_bytes(learner, noise):
+    """Standardised images have no fixed range, so only `fit` and `predict` hold floats to [0, 1] exactly."""
+    with torch.no_grad():
+        for ask in learner.answers().values():
+            with pytest.raises(ValueError, match=BAD_VALUES["0 to 255"][1]):
+                ask(noise.images.float())
+            ask((noise.floats() - 0.1307) / 0.3081)
+
+
 def test_a_tables_numbers_have_no_range_but_are_finite(noise):
     rows = noise.floats().flatten(1) * 9 - 4
     learner = MonoForward(mlp([64, 24]), 4)

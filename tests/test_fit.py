@@ -409,6 +409,17 @@ def test_a_broken_state_is_named(small, noise, tmp_path, content):
         fit(small(), noise, **SMALL, resume=path)
 
 
+@pytest.mark.parametrize("place", [0.1, 0.3, 0.5, 0.7])
+def test_one_bit_of_a_finished_runs_state_is_missed(small, noise, tmp_path, place):
+    path = tmp_path / "c.pt"
+    fit(small(), noise, **SMALL, resume=path)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"/data/0") + int(place * len(content) / 2)] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{path} cannot be resumed from"):
+        fit(small(), noise, **SMALL, resume=path)
+
+
 def test_the_state_is_written_whole_or_not_at_all(small, noise, tmp_path, monkeypatch):
     """Cut short in the middle of writing the state after the third epoch, that after the second is still there."""
     path, write, calls = tmp_path / "c.pt", Path.write_bytes, []

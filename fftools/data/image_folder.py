@@ -1,5 +1,7 @@
 """Your own images: a folder in the layout of torchvision's ImageFolder, where each class has a subfolder."""
 
+import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -39,7 +41,7 @@ def image_folder(root: Path, size: int | None = None) -> Dataset:
     folders = dict(train=train, validation=root / held_out, test=root / "test")
     files = {part: _files(path, classes) for part, path in folders.items() if path.is_dir()}
     paths, labels = zip(*sum(files.values(), []))
-    images = remember(_decode, paths, size, _stamps(paths), ignore=["paths"])
+    images = remember(_decode, paths, size, _stamp(paths), ignore=["paths"])
     whole = Split(torch.from_numpy(images), torch.tensor(labels))
     chance, places, end = np.random.RandomState(0), {}, 0
     for part, inside in files.items():
@@ -70,21 +72,21 @@ def _files(path: Path, classes: list[str]) -> list[tuple[str, int]]:
     return files
 
 
-def _stamps(paths: tuple[str, ...]) -> list[tuple[str, int, int]]:
-    """What changes with the files. Raises DataError when one is no file, a link to none, or there twice."""
-    stamps, seen = [], {}
+def _stamp(paths: tuple[str, ...]) -> str:
+    """What changes with any of the files. Raises DataError when one is a link to none, or there twice."""
+    stamp, seen = hashlib.sha256(), {}
     for path in paths:
-        if not Path(path).is_file():
+        if not os.path.isfile(path):
             raise DataError(f"{path} is no file")
-        about = Path(path).stat()
+        about = os.stat(path)
         if (other := seen.setdefault((about.st_dev, about.st_ino), path)) != path:
             raise DataError(f"{path} and {other} are one file; a link to it may stand in only one place")
-        stamps.append((path, about.st_size, about.st_mtime_ns))
-    return stamps
+        stamp.update(f"{path} {about.st_size} {about.st_mtime_ns}\n".encode(errors="surrogateescape"))
+    return stamp.hexdigest()
 
 
-def _decode(paths: tuple[str, ...], size: int | None, stamps: list) -> np.ndarray:
-    """All images as one array `(N, C, H, W)`, uint8. `stamps` are for the cache."""
+def _decode(paths: tuple[str, ...], size: int | None, stamp: str) -> np.ndarray:
+    """All images as one array `(N, C, H, W)`, uint8. `stamp` is for the cache."""
     with ThreadPoolExecutor() as pool:  # decoding lets go of the interpreter's lock
         pictures = list(pool.map(partial(_picture, size=size), paths))
     for path, picture in zip(paths, pictures):
