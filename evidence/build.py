@@ -6,6 +6,7 @@ from torch import nn
 
 from evidence.trials import PerChannel, PerPlace, Trial, place_norm
 from fftools import blocks, data, labels
+from fftools.extras import speedrun
 from fftools.inputs import expect
 from fftools.learner import Learner, Scores
 from fftools.readout import LinearReadout
@@ -36,6 +37,8 @@ def build(config: dict, statistics: Statistics | None = None) -> Learner:
     that normalise what block 1 reads anyway.
     """
     rule, form = config["rule"], config.get("form", {}).get("form")
+    if rule == "layerwise":
+        return speedrun.network(widths=config["blocks"]["widths"], **config["network"])
     if "blocks" in config:
         stack = blocks.cnn(**config["blocks"])
     else:

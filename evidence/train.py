@@ -11,6 +11,7 @@ from evidence.records import WATCHED, run_of
 from fftools import data, labels
 from fftools.blocks import Standardise, mlp
 from fftools.data import tables
+from fftools.extras import speedrun
 from fftools.extras.layer_by_layer import train_layers
 from fftools.fast.step import make_optimizer
 from fftools.fit import OutOfTime, fit
@@ -28,7 +29,9 @@ def train(config: dict, seed: int, dataset: data.Dataset, path: Path, progress: 
     `progress` and `deadline` as in `fit`. Raises `fit.TrainingError` and `fit.OutOfTime`, and ValueError for
     a network that `build` refuses.
     """
-    way = {"article": _article, "logistic": _logistic}.get(config["rule"], _mini_batch)
+    way = {"article": _article, "layerwise": _layerwise, "logistic": _logistic}.get(
+        config["rule"], _mini_batch
+    )
     return way(config, seed, dataset, path, progress, deadline)
 
 
@@ -53,6 +56,18 @@ def _mini_batch(config, seed, dataset, path, progress, deadline):
         readout = LinearReadout(learner, dataset.classes)
         fit(readout, train, epochs=epochs, lr=1e-3, **options, resume=beside(path, "-linear.pt"))
     return _asked(answers(learner, readout), config, dataset, history), history
+
+
+def _layerwise(config, seed, dataset, path, progress, deadline):
+    train = dataset.train[: config.get("train_images")]
+    learner, watched = (
+        build(config),
+        dataset.validation[:WATCHED] if "validation" in config["splits"] else None,
+    )
+    settings = {name: config[name] for name in ("epochs", "batch_size", "lr", "weight_decay", "flip")}
+    options = dict(seed=seed, progress=progress, deadline=deadline, resume=beside(path, ".pt"))
+    history = speedrun.train(learner, train, **settings, **options, validation=dataset.validation[:WATCHED])
+    return _asked(answers(learner), config, dataset, kept := history.to_dict()), kept
 
 
 def _statistics(config: dict, train: data.Split) -> Statistics | None:

@@ -69,7 +69,7 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
     """Train `learner` in place and return what happened: `training_step` for every batch of every epoch.
 
     lr           constant for half of the epochs, then falling linearly if `cooldown` (Hinton's code)
-    optimizer    "adam", or "sgd" with momentum 0.9
+    optimizer    "adam", "adamw", or "sgd" with momentum 0.9
     seed         of order, shifts and negatives; on one machine equal seeds give equal weights, bit for bit
     shift, flip  random shift of the training images, in pixels; whether half of them are mirrored
     precision    "bf16", "float32", or "auto": bf16 where the hardware multiplies in it

@@ -1,11 +1,11 @@
 """The studies by name: which configurations each of them runs, at full scale and as a quick miniature."""
 
-from evidence.studies import beyond, ff_cnn, mlp, mono_forward, tables
+from evidence.studies import beyond, ff_cnn, mlp, mono_forward, speedrun, tables
 from evidence.studies.catalogue import Study, change
 
 __all__ = ["STUDIES", "Study", "change", "find"]
 
-PAPERS = mlp, ff_cnn, beyond, mono_forward, tables
+PAPERS = mlp, ff_cnn, beyond, mono_forward, tables, speedrun
 STUDIES: dict[str, Study] = {study.name: study for paper in PAPERS for study in paper.STUDIES}
 
 

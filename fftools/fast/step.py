@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 CAPTURE_AFTER = 3  # eager steps before a CUDA graph is captured: libraries set themselves up in them
 
 
@@ -43,10 +43,10 @@ class Captured:
 
 def make_optimizer(name: str, parameters: Iterable[nn.Parameter], lr: float,
                    device: torch.device) -> torch.optim.Optimizer:  # fmt: skip
-    """The optimizer `name`, "adam" or "sgd" (momentum 0.9), of these parameters; fused where PyTorch can."""
+    """The optimizer `name` of these parameters: "adam", "adamw" or "sgd" (momentum 0.9); fused where it can be."""
     cuda = device.type == "cuda"
     rate = torch.tensor(lr, device=device) if cuda else lr  # a captured graph reads the rate from the device
-    options = dict(capturable=cuda) if name == "adam" else dict(momentum=0.9)
+    options = dict(momentum=0.9) if name == "sgd" else dict(capturable=cuda)
     return OPTIMIZERS[name](parameters, lr=rate, fused=device.type != "mps", **options)
 
 
