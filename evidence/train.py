@@ -60,13 +60,10 @@ def _mini_batch(config, seed, dataset, path, progress, deadline):
 
 def _layerwise(config, seed, dataset, path, progress, deadline):
     train = dataset.train[: config.get("train_images")]
-    learner, watched = (
-        build(config),
-        dataset.validation[:WATCHED] if "validation" in config["splits"] else None,
-    )
+    learner, watched = build(config), dataset.validation[:WATCHED]
     settings = {name: config[name] for name in ("epochs", "batch_size", "lr", "weight_decay", "flip")}
     options = dict(seed=seed, progress=progress, deadline=deadline, resume=beside(path, ".pt"))
-    history = speedrun.train(learner, train, **settings, **options, validation=dataset.validation[:WATCHED])
+    history = speedrun.train(learner, train, **settings, **options, validation=watched)
     return _asked(answers(learner), config, dataset, kept := history.to_dict()), kept
 
 

@@ -23,7 +23,7 @@ class Head(nn.Module):
 
     def loss(self, x: Tensor, labels: Tensor) -> Tensor:
         """Softmax cross-entropy with label smoothing: of the smoothed share every class gets as much."""
-        return F.cross_entropy(self(x).float(), labels, label_smoothing=self.smoothing)
+        return F.cross_entropy(at_least_float32(self(x)), labels, label_smoothing=self.smoothing)
 
 
 class Classifier(Head):
@@ -52,11 +52,12 @@ class Similarity(Classifier):
         self.look, self.share = nn.Conv2d(channels, channels, 3, padding=1, bias=False), share
 
     def loss(self, x: Tensor, labels: Tensor) -> Tensor:
-        seen = self.look(x).float().flatten(2).std(2)
+        seen = at_least_float32(self.look(x)).flatten(2).std(2)
         seen = F.normalize(seen - seen.mean(1, keepdim=True), dim=1)
-        wanted = torch.where(
-            labels[:, None] == labels, 1.0, -1 / (self.classes - 1)
-        )  # cosines of one-hot labels
+        same = (labels[:, None] == labels).to(seen.dtype)
+        wanted = (self.classes * same - 1) / (
+            self.classes - 1
+        )  # the cosines of one-hot labels, centred likewise
         return self.share * F.mse_loss(seen @ seen.T, wanted) + (1 - self.share) * super().loss(x, labels)
 
 
@@ -72,7 +73,7 @@ class Shares(Head):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits: goodness over the temperature, `(N, classes)`, of activations `(N, C, H, W)`."""
-        own = x.float()[:, : self.channels // self.classes * self.classes]
+        own = at_least_float32(x)[:, : self.channels // self.classes * self.classes]
         return own.pow(2).unflatten(1, (self.classes, -1)).flatten(2).mean(2) / self.temperature
 
 
@@ -101,5 +102,10 @@ class Layerwise(Learner):
     def of_blocks(self, images: Tensor) -> list[Tensor]:
         """Each block's log-probabilities, the mean of those for the image and for its mirror image."""
         both = torch.cat([to_float(images), to_float(images).flip(3)])
-        logits = (head(x).float() for head, x in zip(self.heads, self.activations(both)))
+        logits = (at_least_float32(head(x)) for head, x in zip(self.heads, self.activations(both)))
         return [x.log_softmax(1).unflatten(0, (2, -1)).mean(0) for x in logits]
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Sums and softmaxes lose too much in bf16."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
