@@ -41,10 +41,15 @@ function widen(cell) {
 
 function markWide() {
   document.querySelectorAll("article .wide").forEach((holder) => holder.classList.remove("wide"));
-  if (!phone.matches) return;
   const scrolled = `${HOLDERS}, .cell_output :is(pre, table), .pst-scrollable-table-container table, div.math > mjx-container`;
-  for (const box of document.querySelectorAll(scrolled))
+  for (const box of phone.matches ? document.querySelectorAll(scrolled) : [])
     if (box.scrollWidth > box.clientWidth + 1) box.closest(HOLDERS)?.classList.add("wide");
+}
+
+function size() {
+  document.querySelectorAll(".cell_output pre:not(.sentences), div.math > mjx-container").forEach(fit);
+  document.querySelectorAll(".cell_output td").forEach(widen);
+  markWide();
 }
 
 let done = false;
@@ -58,9 +63,7 @@ function arrange() {
     around.open = true;
     wanted.scrollIntoView();
   }
-  document.querySelectorAll(".cell_output pre:not(.sentences), div.math > mjx-container").forEach(fit);
-  document.querySelectorAll(".cell_output td").forEach(widen);
-  markWide();
+  size();
 }
 
 addEventListener("load", async () => {
@@ -73,4 +76,5 @@ addEventListener("load", async () => {
   arrange();
 });
 addEventListener("beforeprint", () => document.querySelectorAll("details.phone").forEach((folded) => (folded.open = true)));
+addEventListener("toggle", () => phone.matches && size(), true); // what was folded had no width
 phone.addEventListener("change", arrange);
