@@ -71,6 +71,7 @@ def pdf(built: Path, target: Path) -> None:
     with browser() as running:
         page = running.new_page()
         page.set_default_timeout(300_000)
+        page.route("**/live/*.js", lambda script: script.abort())  # what moves is not printed
         page.goto(page_file.as_uri(), wait_until="load")
         page.evaluate("() => MathJax.startup.promise.then(() => null)")
         page.evaluate(f"() => document.querySelectorAll('{READ}').forEach(folded => folded.open = true)")
