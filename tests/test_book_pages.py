@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -158,3 +159,13 @@ def test_without_validation_images_only_one_configuration_may_fit(study):
     study("e", 0, {"rule": "bp", "lr": 0.2}, test_accuracy=0.8)
     with pytest.raises(ValueError, match="2 configurations fit"):
         book_pages.best("mlp test_accuracy")
+
+
+def test_an_old_address_is_no_page_any_more_and_leads_to_one(tmp_path):
+    for old, new in book_pages.MOVED.items():
+        assert not list(ROOT.glob(f"{old}.*")) and list(ROOT.glob(f"{new}.*"))
+        (tmp_path / old).parent.mkdir(exist_ok=True)
+    html = SimpleNamespace(builder=SimpleNamespace(name="html"), outdir=tmp_path)
+    book_pages.lead_on(html, None)
+    written = (tmp_path / "notebooks/your_own_images.html").read_text("utf8")
+    assert written.count('"your_own_data.html"') == 2 and "url=your_own_data.html" in written

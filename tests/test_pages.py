@@ -14,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
+import book_pages  # noqa: E402
 import browser as chrome  # noqa: E402
 
 HTML = ROOT / "_build" / "html"
@@ -208,6 +209,21 @@ def test_a_phone_needs_no_sideways_scroll(visit):
     assert wide <= 390
 
 
+def test_what_a_phone_cuts_off_says_so(visit):
+    visit.unfold()
+    visit.page.set_viewport_size(PHONE)
+    visit.page.wait_for_timeout(300)
+    cut = visit.page.evaluate("""() => [...document.querySelectorAll(
+            "article :is(.cell_output, .cell_output :is(pre, table), div.math > mjx-container, table)")]
+        .filter(box => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1 && !box.closest(".wide"))
+        .map(box => box.textContent.trim().slice(0, 80))""")
+    titles = visit.page.evaluate("""() => [...document.querySelectorAll(".prev-next-area a")]
+        .filter(link => link.scrollWidth > link.clientWidth).map(link => link.textContent)""")
+    visit.page.set_viewport_size(DESKTOP)
+    visit.page.wait_for_timeout(300)
+    assert not cut and not titles, (cut, titles)
+
+
 def test_a_phone_shows_drawings_with_text_of_12_pixels(visit):
     visit.page.set_viewport_size(PHONE)
     wide = visit.page.evaluate("""() => [...document.querySelectorAll("article svg.drawing")]
@@ -249,6 +265,13 @@ def fresh(request, running, site):
     found = Visit(running, f"{site}/{request.param}.html")
     yield found.page
     found.context.close()
+
+
+def test_on_paper_there_is_nothing_to_press_and_no_folded_code(fresh):
+    fresh.emulate_media(media="print")
+    seen = fresh.evaluate("""() => [...document.querySelectorAll("article :is(button, input, select, canvas, details.hide)")]
+        .filter(part => part.checkVisibility() && !part.closest(".quiz")).map(part => part.outerHTML.slice(0, 120))""")
+    assert not seen, seen
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -315,6 +338,15 @@ def test_a_quiz_is_silent_until_it_is_asked(running, site):
     assert verdicts.nth(0).inner_text().startswith("Right. ") and not verdicts.nth(1).inner_text()
     assert not found.complaints
     found.context.close()
+
+
+@pytest.mark.parametrize("old, new", book_pages.MOVED.items())
+def test_an_address_of_an_earlier_edition_leads_on(running, site, old, new):
+    context = running.new_context()
+    page = context.new_page()
+    page.goto(f"{site}/{old}.html")
+    page.wait_for_url(f"{site}/{new}.html")
+    context.close()
 
 
 @pytest.mark.parametrize("served", [True, False], ids=["served", "from a folder"])

@@ -9,9 +9,11 @@
 
 A role, {best}`study metric part=value …`, is an accuracy from the records: 99.52, or 98.40 ± 0.05 over several seeds.
 A drawing of book/_assets/drawings that a page shows as a picture becomes part of the page, in the colours of its theme.
+An address of an earlier edition leads to the page that has its text now.
 """
 
 import json
+import os
 import re
 import statistics
 import sys
@@ -32,6 +34,10 @@ import notebooks as tool
 
 ROOT = tool.ROOT
 LINK = re.compile(r"\((\d\d_\w+)\.ipynb")
+MOVED = {  # pages that were published under another name
+    "notebooks/12_past_the_paper": "notebooks/12_channel_wise",
+    "notebooks/your_own_images": "notebooks/your_own_data",
+}
 
 
 class Chapter:
@@ -290,6 +296,20 @@ def mend_roles(app, pagename, templatename, context, doctree) -> None:
     context["body"] = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
 
 
+def lead_on(app, error) -> None:
+    """Write a page at each old address that sends its visitor to the new one."""
+    if error or app.builder.name != "html":
+        return
+    for old, new in MOVED.items():
+        address = os.path.relpath(f"{new}.html", Path(old).parent)
+        (Path(app.outdir) / f"{old}.html").write_text(
+            '<!doctype html><html lang="en"><meta charset="utf-8"><title>Moved</title>'
+            f'<meta http-equiv="refresh" content="0; url={address}"><link rel="canonical" href="{address}">'
+            f'<p>This page is now <a href="{address}">here</a>.</p></html>\n',
+            "utf8",
+        )
+
+
 def setup(app):
     makers = {
         "chapters": chapters_table,
@@ -304,4 +324,5 @@ def setup(app):
     app.add_role("best", best_role)
     app.add_post_transform(Drawings)
     app.connect("html-page-context", mend_roles)
+    app.connect("build-finished", lead_on)
     return {"parallel_read_safe": True}

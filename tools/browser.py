@@ -33,6 +33,7 @@ FLAGS = [
     "--disable-sync",
     "--allow-file-access-from-files",
 ]
+READ = "article details.sd-dropdown, article details.phone"  # what is folded on screen, and read on paper
 HOW = (
     "The pages are looked at through Chromium, and there is none here. Get one (Debian, Ubuntu: apt-get install chromium; "
     "macOS: brew install --cask chromium), or name a Chrome or Chromium: FFTOOLS_BROWSER=/path/to/chrome make test"
@@ -63,16 +64,17 @@ def browser():
 
 
 def pdf(built: Path, target: Path) -> None:
-    """Print Sphinx's single page, with its formulas set and its folded cells open."""
+    """Print Sphinx's single page, with its formulas set and its answers open; folded code stays folded."""
     page_file = built / "book.html"
     shutil.copy(built / "book" / "intro.html", page_file)  # Sphinx names everything relative to `built`
     target.parent.mkdir(parents=True, exist_ok=True)
     with browser() as running:
         page = running.new_page()
         page.set_default_timeout(300_000)
+        page.route("**/live/*.js", lambda script: script.abort())  # what moves is not printed
         page.goto(page_file.as_uri(), wait_until="load")
         page.evaluate("() => MathJax.startup.promise.then(() => null)")
-        page.evaluate("() => document.querySelectorAll('details').forEach(folded => folded.open = true)")
+        page.evaluate(f"() => document.querySelectorAll('{READ}').forEach(folded => folded.open = true)")
         page.pdf(
             path=target,
             format="A4",

@@ -175,6 +175,29 @@ def timeline() -> list[str]:
     return parts
 
 
+def own_data() -> list[str]:
+    """Folders of images, the layers that learn from them, and a class for each folder."""
+    parts = [box(4, 32, 122, 168, "", "wall"), text(12, 50, "my_pictures/", "", "start")]
+    for row, name in enumerate(("cat", "dog", "owl")):
+        y = 60 + 46 * row
+        parts += [
+            box(12, y, 106, 36, "", "box"),
+            text(20, y + 22.5, f"{name}/", "own strong", "start"),
+            *(box(56 + 19 * n, y + 10, 16, 16, "", "loss") for n in range(3)),
+            arrow("pass", (127, y + 18), (151, y + 18)),
+            arrow("pass", (247, y + 18), (271, y + 18)),
+            box(272, y + 6, 56, 24, name, "own mark"),
+        ]
+    for layer in ALL:
+        parts.append(box(152 + 35 * layer, 60, 24, 128, str(layer + 1)))
+        parts += [arrow("pass", (177 + 35 * layer, 124), (186 + 35 * layer, 124))] if layer < 2 else []
+    parts += [text(199, 50, "layers"), text(300, 50, "classes")]
+    return parts + [
+        arrow("own", (65, 201), (65, 214), (300, 214), (300, 184)),
+        text(182, 231, "a folder's name is its class", "own"),
+    ]
+
+
 WALLS = [f'<path class="wall" d="M{x - 13} {BELOW + 2} V{LOSS + 36}"/>' for x in LEFT[1:]]
 WALLS += legend(("wall", "border"))
 IMAGE = [box(8, TOP + HIGH / 2 - 13, 40, 26, "x")]
@@ -190,12 +213,14 @@ DRAWINGS = {
     "channel_wise": layers(shares=True) + JUDGED,
     "reach": reach(),
     "timeline": timeline(),
+    "your_own_data": own_data(),
 }
+HEIGHTS = {"reach": 386, "timeline": 378, "your_own_data": 240}  # of the others, 268
 
 
 def svg(name: str) -> str:
     """One drawing, as the text of its file."""
-    shape = f'width="340" height="{(high := {"reach": 386, "timeline": 378}.get(name, 268))}"'
+    shape = f'width="340" height="{(high := HEIGHTS.get(name, 268))}"'
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="drawing" viewBox="0 0 340 {high}" {shape} role="img" '

@@ -1,7 +1,11 @@
-// On a phone, code, exercises and the entries of the API are folded, and what is wider than the screen says that it can be swiped.
+// On a phone, code, exercises and the entries of the API are folded. What is a little wider than the screen is set smaller,
+// and what is still wider says that it can be swiped. On any screen, printed sentences are wrapped; columns are not.
 
 const phone = matchMedia("(max-width: 600px)");
 const SHORT = 6; // lines of code that stay in view
+const SMALLEST = 0.75; // of its size, for a formula or printed columns
+const NARROW = 600; // pixels of a plot that is readable at the width of a phone
+const HOLDERS = ".cell_output, .pst-scrollable-table-container, div.math";
 
 function fold(parts, label) {
   const folded = document.createElement("details");
@@ -21,6 +25,33 @@ function foldAll() {
   if (exercises.length) fold(exercises, "Show the exercises");
 }
 
+/** Makes a formula or printed columns as small as its place asks for. */
+function fit(box) {
+  box.style.zoom = "";
+  const share = box.parentElement.clientWidth / box.scrollWidth;
+  if (phone.matches && share < 1) box.style.zoom = Math.max(0.98 * share, SMALLEST);
+}
+
+/** A cell of a table has at most two lines, unless it is long. */
+function widen(cell) {
+  const length = cell.textContent.trim().length;
+  const letters = Math.max(length / 2, Math.min(length, 14));
+  cell.style.minWidth = phone.matches ? `min(${letters}ch, 13rem)` : "";
+}
+
+function markWide() {
+  document.querySelectorAll("article .wide").forEach((holder) => holder.classList.remove("wide"));
+  const scrolled = `${HOLDERS}, .cell_output :is(pre, table), .pst-scrollable-table-container table, div.math > mjx-container`;
+  for (const box of phone.matches ? document.querySelectorAll(scrolled) : [])
+    if (box.scrollWidth > box.clientWidth + 1) box.closest(HOLDERS)?.classList.add("wide");
+}
+
+function size() {
+  document.querySelectorAll(".cell_output pre:not(.sentences), div.math > mjx-container").forEach(fit);
+  document.querySelectorAll(".cell_output td").forEach(widen);
+  markWide();
+}
+
 let done = false;
 function arrange() {
   if (phone.matches && !done) foldAll();
@@ -32,10 +63,18 @@ function arrange() {
     around.open = true;
     wanted.scrollIntoView();
   }
-  for (const output of document.querySelectorAll(".cell_output"))
-    output.classList.toggle("wide", phone.matches && output.scrollWidth > output.clientWidth + 1);
+  size();
 }
 
-addEventListener("load", arrange);
+addEventListener("load", async () => {
+  for (const text of document.querySelectorAll(".cell_output pre"))
+    text.classList.toggle("sentences", !/\S {2,}\S/.test(text.textContent));
+  for (const plot of document.querySelectorAll(".cell_output figure img"))
+    plot.classList.toggle("narrow", plot.naturalWidth < NARROW);
+  for (const film of document.querySelectorAll(".animation img")) film.addEventListener("load", markWide, { once: true });
+  await window.MathJax?.startup?.promise;
+  arrange();
+});
 addEventListener("beforeprint", () => document.querySelectorAll("details.phone").forEach((folded) => (folded.open = true)));
+addEventListener("toggle", () => phone.matches && size(), true); // what was folded had no width
 phone.addEventListener("change", arrange);
