@@ -65,7 +65,8 @@ def slow_down(page, slowed: int):
 
 def worked(line) -> float:
     """Seconds of processor time that the page's thread has had."""
-    return {one["name"]: one["value"] for one in line.send("Performance.getMetrics")["metrics"]}["TaskDuration"]
+    metrics = line.send("Performance.getMetrics")["metrics"]
+    return next(one["value"] for one in metrics if one["name"] == "TaskDuration")
 
 
 def frames(page, slowed: int, seconds: float, size: dict, part: str) -> tuple[float, float, float, float]:

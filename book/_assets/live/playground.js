@@ -11,7 +11,7 @@ import { Panel } from "./panel.js";
 import { layOut } from "./layout.js";
 
 const LATE = 22; // milliseconds between frames from which on maps are coarser while it plays
-const BUDGET = 12; // milliseconds of learning in a frame, whatever the speed: a slow machine stays awake
+const BUDGET = 8; // milliseconds of learning in a frame, whatever the speed: a slow machine stays awake
 
 /** Put a playground into an element. options, all strings: scene (a name of SCENES), size ("small": only
  *  the answers, Play and Reset), rules ("ff,mf,bp"), autoplay ("": begin when it is seen, unless the reader
