@@ -200,7 +200,7 @@ async function mountDigit(element, { network: first }) {
     exit.textContent = found
       ? `Early exit: block ${found.block + 1} is sure enough of ${found.says}` +
         (found.spared > 0.005
-          ? `, and ${Math.round(100 * found.spared)} % of the multiplications are spared.`
+          ? `, and ${Math.round(100 * found.spared)}\u00a0% of the multiplications are spared.`
           : ", the last one.")
       : "Early exit: no block is sure enough, all have to be asked.";
   }
@@ -279,7 +279,8 @@ function describe({ layers, about }) {
   const right = ["test_goodness", "test_ff_pred", "test_accuracy"]
     .map((key) => about.metrics[key])
     .find(Boolean);
-  return `${what}; ${right ? `right on ${(100 * right).toFixed(1)} % of MNIST's test images.` : "not trained yet."}`;
+  const share = `right on ${(100 * right).toFixed(1)}\u00a0% of MNIST's test images.`;
+  return `${what}; ${right ? share : "not trained yet."}`;
 }
 
 if (inWorker) serve();
