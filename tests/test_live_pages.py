@@ -330,6 +330,19 @@ def test_what_is_off_the_screen_waits_and_late_frames_have_coarser_maps(book):
     assert picture() != before
 
 
+def test_it_says_when_it_learns_slower_than_asked(book):
+    page = book("#speed=5")
+    page.evaluate(f"""() => {{ const step = {PLAYGROUND}.step; {PLAYGROUND}.step = function (count) {{
+        step.call(this, count);
+        for (const began = performance.now(); performance.now() - began < 20;); }}; }}""")
+    button(page, "Play").click()
+    page.wait_for_function(
+        "() => / \\(here \\d+ a second\\)$/.test(document.querySelector('.count').textContent)"
+    )
+    page.locator("[name=speed]").select_option("0.2")
+    page.wait_for_function("() => /^Step \\d+$/.test(document.querySelector('.count').textContent)")
+
+
 def test_the_lights_can_be_turned_off_while_it_runs(book):
     page = book("#steps=50")
     page.wait_for_function(f"() => {PLAYGROUND}.steps === 50", timeout=60_000)
