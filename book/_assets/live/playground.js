@@ -175,6 +175,7 @@ export class Playground {
 
   pause() {
     if (this.playing) {
+      this.slow = 0;
       this.show(this.panels); // whole, where frames left layers out
       this.report();
     }
