@@ -335,9 +335,13 @@ def test_a_damaged_network_is_a_sentence_on_the_page(look, site, tmp_path, old, 
     page = look(folder=folder)
     page.get_by_role("alert").wait_for()
     assert said in page.get_by_role("alert").text_content()
-    page.locator(".digit-network").select_option("ff-cnn-wide-local")  # the others still work
+    choice = page.locator(".digit-network")
+    choice.select_option("ff-cnn-wide-local")  # the others still work
     page.wait_for_function("() => document.querySelector('.digit-big').textContent")
     assert page.get_by_role("alert").count() == 0
+    choice.select_option("bp-cnn")
+    page.get_by_role("alert").wait_for()  # and their answer is not this one's
+    assert page.locator(".digit-big").text_content() == page.locator(".digit-words").text_content() == ""
 
 
 def test_a_missing_network_is_a_sentence_on_the_page(look, site, tmp_path):

@@ -166,6 +166,15 @@ async function mountDigit(element, { network: first }) {
     verdict.table.setAttribute("aria-busy", "true");
     const answer = blank() ? null : await ask(name, image, strength);
     if (answer === undefined || name !== state.name || (answer && blank())) return false;
+    showAnswer(network, answer, place);
+    // an answer to less than is drawn by now: shown, but not the last word
+    if (state.question !== question) return false;
+    verdict.table.setAttribute("aria-busy", "false");
+    return true;
+  }
+
+  /** A network's answer everywhere on the page; null where there is none. */
+  function showAnswer(network, answer, place) {
     Object.assign(state, { answer, place });
     verdict.show(network, answer);
     big.textContent = answer ? ranking(answer.scores)[0] : "";
@@ -173,10 +182,6 @@ async function mountDigit(element, { network: first }) {
     time.textContent = answer ? `Computed here in ${Math.max(1, Math.round(answer.milliseconds))} ms.` : "";
     showExit();
     showMap();
-    // an answer to less than is drawn by now: shown, but not the last word
-    if (state.question !== question) return false;
-    verdict.table.setAttribute("aria-busy", "false");
-    return true;
   }
 
   /** The same for what will stay for a while, and what was said after each stroke. */
@@ -194,13 +199,13 @@ async function mountDigit(element, { network: first }) {
   }
 
   function showExit() {
-    exit.hidden = state.network.rule !== "mf" || !state.answer;
+    exit.hidden = state.network?.rule !== "mf" || !state.answer;
     if (exit.hidden) return;
     const found = earlyExit(state.network, state.answer, state.enough);
     exit.textContent = found
       ? `Early exit: block ${found.block + 1} is sure enough of ${found.says}` +
         (found.spared > 0.005
-          ? `, and ${Math.round(100 * found.spared)} % of the multiplications are spared.`
+          ? `, and ${Math.round(100 * found.spared)}\u00a0% of the multiplications are spared.`
           : ", the last one.")
       : "Early exit: no block is sure enough, all have to be asked.";
   }
@@ -244,7 +249,9 @@ async function mountDigit(element, { network: first }) {
   async function choose(name) {
     choice.value = name;
     about.textContent = "Loading …";
-    failed.replaceChildren();
+    for (const part of [failed, history]) part.replaceChildren();
+    Object.assign(state, { network: null, name: null }); // what the other one said is not this one's answer
+    showAnswer(null, null);
     try {
       if (!loaded.has(name)) {
         await loadScript(`networks/${name}`);
@@ -252,11 +259,13 @@ async function mountDigit(element, { network: first }) {
         delete globalThis.liveNetworks[name];
       }
     } catch (error) {
+      if (choice.value !== name) return;
       about.textContent = "";
+      verdict.table.setAttribute("aria-busy", "false");
       return say(failed, error);
     }
     if (choice.value !== name) return;
-    Object.assign(state, { network: loaded.get(name), name, answer: null });
+    Object.assign(state, { network: loaded.get(name), name });
     about.textContent = describe(state.network);
     sliders.fit(state.network);
     maps.fit(state.network);
@@ -279,7 +288,8 @@ function describe({ layers, about }) {
   const right = ["test_goodness", "test_ff_pred", "test_accuracy"]
     .map((key) => about.metrics[key])
     .find(Boolean);
-  return `${what}; ${right ? `right on ${(100 * right).toFixed(1)} % of MNIST's test images.` : "not trained yet."}`;
+  const share = `right on ${(100 * right).toFixed(1)}\u00a0% of MNIST's test images.`;
+  return `${what}; ${right ? share : "not trained yet."}`;
 }
 
 if (inWorker) serve();

@@ -47,8 +47,8 @@ function summed(network, { goodness, scores }) {
 
 const percent = (share) =>
   share > 0.9949 && share < 1 - 1e-9
-    ? `${(100 * share).toFixed(1)} %`.replace("100.0", "> 99.9")
-    : `${Math.round(100 * share)} %`;
+    ? `${(100 * share).toFixed(1)}\u00a0%`.replace("100.0", ">\u00a099.9")
+    : `${Math.round(100 * share)}\u00a0%`;
 const amount = (value) =>
   Math.abs(value) < 100 ? value.toPrecision(3) : Math.round(value).toLocaleString("en");
 

@@ -10,6 +10,14 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** The same for a part of an SVG. */
+export function shape(tag, attributes, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
 /** A canvas of so many dots, with words for those who do not see it. */
 export const canvas = (className, width, height, label) =>
   make("canvas", {

@@ -1,4 +1,4 @@
-// Pictures: values on a grid of the plane become colours, dots and bars.
+// Pictures: values on a grid of the plane become colours and bars.
 import { colour } from "./loader.js";
 import { sigmoid } from "./layer.js";
 
@@ -31,12 +31,18 @@ const dot = ([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r; // red first 
 
 export const css = ([r, g, b], alpha = 1) => `rgba(${r}, ${g}, ${b}, ${alpha})`;
 
+const pictures = new WeakMap(); // what each canvas was given last, used again in the next frame
+
 /** Fill a canvas of width × height dots: `each` gets them, row by row. */
 function paint(canvas, [width, height], each) {
-  if (canvas.width !== width) Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d");
-  const image = context.createImageData(width, height);
-  each(new Uint32Array(image.data.buffer));
+  if (pictures.get(canvas)?.image.width !== width) {
+    Object.assign(canvas, { width, height });
+    const image = context.createImageData(width, height);
+    pictures.set(canvas, { image, dots: new Uint32Array(image.data.buffer) });
+  }
+  const { image, dots } = pictures.get(canvas);
+  each(dots);
   context.putImageData(image, 0, 0);
 }
 
@@ -99,25 +105,6 @@ export function unitsSize(units, side) {
   const across = Math.min(units, 8);
   const rows = Math.ceil(units / 8);
   return [across, rows].map((count) => count * (side + gap(side)) - gap(side));
-}
-
-/** The points, filled where their class is `label` (or for both, if none is given), hollow where it is not. */
-export function paintPoints(canvas, { x, y, n }, colours, { label, size = 7 } = {}) {
-  const context = canvas.getContext("2d");
-  const { width } = canvas;
-  context.clearRect(0, 0, width, width);
-  for (let s = 0; s < n; s++) {
-    const filled = label === undefined || y[s] === label;
-    context.beginPath();
-    context.arc(((x[2 * s] + 1) / 2) * width, ((1 - x[2 * s + 1]) / 2) * width, size, 0, 2 * Math.PI);
-    if (filled) {
-      context.fillStyle = css(y[s] ? colours.one : colours.zero);
-      context.fill();
-    }
-    context.lineWidth = size / 3.5;
-    context.strokeStyle = filled ? css(colours.ground) : css(colours.soft, 0.7);
-    context.stroke();
-  }
 }
 
 /** Two distributions over `from … to` as bars, one over the other, and a line at `line`. What lies outside

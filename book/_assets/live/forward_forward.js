@@ -1,13 +1,13 @@
 // Forward-Forward (Hinton 2022): a layer learns to answer positive data with high goodness and negative data
 // with low. A point with its right label is positive, with the wrong one negative; the label is two more
 // inputs, 1 0 or 0 1.
-import { rmsNorm, rmsNormBelow, sigmoid } from "./layer.js";
+import { Arrays, rmsNorm, rmsNormBelow, sigmoid } from "./layer.js";
 
 export class ForwardForward {
   /** settings: goodness "sum" or "mean" of the squared activations, theta (for one unit), norm, negatives,
    *  rate */
   constructor(layers, settings) {
-    Object.assign(this, { layers, settings });
+    Object.assign(this, { layers, settings, arrays: new Arrays() });
   }
 
   /** One step on points {x, y, n} against negative ones, in which every layer learns at once. wires[k] says
@@ -18,10 +18,10 @@ export class ForwardForward {
     const inputs = [];
     const outputs = [];
     let x = join(withLabels(points.x, points.y), withLabels(negative.x, negative.y));
-    for (const layer of layers) {
-      inputs.push({ raw: x, x: settings.norm ? rmsNorm(x, n) : x });
-      outputs.push((x = layer.forward(inputs.at(-1).x, n)));
-    }
+    layers.forEach((layer, k) => {
+      inputs.push({ raw: x, x: this.normed(x, n, `input ${k}`) });
+      outputs.push((x = layer.forward(inputs[k].x, n)));
+    });
     let above = null;
     for (let k = layers.length - 1; k >= 0; k--) {
       const layer = layers[k];
@@ -40,7 +40,7 @@ export class ForwardForward {
    *  negative data. Its gradient at an activation a is 2 a dL/dG: nothing but what this layer itself gave
    *  out. */
   ownGradient(a, units, positives, n) {
-    const g = new Float64Array(a.length);
+    const g = this.arrays.get("gradient", a.length);
     const excess = this.excess(a, units, n);
     const shrink = this.settings.goodness === "mean" ? units : 1;
     for (let s = 0; s < n; s++) {
@@ -54,13 +54,20 @@ export class ForwardForward {
 
   /** Goodness minus threshold of each of n samples. */
   excess(a, units, n) {
-    const { goodness, theta } = this.settings;
-    const out = new Float64Array(n);
+    const mean = this.settings.goodness === "mean";
+    const { theta } = this.settings;
+    const out = this.arrays.get("excess", n);
     for (let s = 0; s < n; s++) {
-      for (let i = s * units; i < (s + 1) * units; i++) out[s] += a[i] * a[i];
-      out[s] = goodness === "mean" ? out[s] / units - theta : out[s] - theta * units;
+      let sum = 0;
+      for (let i = s * units; i < (s + 1) * units; i++) sum += a[i] * a[i];
+      out[s] = mean ? sum / units - theta : sum - theta * units;
     }
     return out;
+  }
+
+  /** What the next layer gets. */
+  normed(x, n, use) {
+    return this.settings.norm ? rmsNorm(x, n, this.arrays.get(use, x.length)) : x;
   }
 
   /** What each layer gives for points under either label: [{activations: [of label 0, of label 1], scores:
@@ -74,7 +81,7 @@ export class ForwardForward {
     for (const label of [0, 1]) {
       let h = withLabels(x, new Uint8Array(n).fill(label));
       this.layers.forEach((layer, k) => {
-        h = layer.forward(this.settings.norm ? rmsNorm(h, n) : h, n, use + label);
+        h = layer.forward(this.normed(h, n, use + layer.inputs), n, use + label);
         found[k].activations.push(h);
         this.excess(h, layer.outputs, n).forEach((value, s) => {
           found[k].scores[2 * s + label] = value;

@@ -1,15 +1,8 @@
 // How many points each rule got right, step after step: one line a rule.
-import { make, write } from "./dom.js";
+import { make, shape, write } from "./dom.js";
 
 const LINES = { ff: "", mf: "6 3", bp: "1.5 3" }; // dashes, since all colours are taken
 const NAMES = { ff: "Forward-Forward", mf: "Mono-Forward", bp: "Backpropagation" };
-const SVG = "http://www.w3.org/2000/svg";
-
-const shape = (tag, attributes) => {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  return element;
-};
 
 export class History {
   constructor(rules) {

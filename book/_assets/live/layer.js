@@ -26,29 +26,60 @@ export class Parameter {
   }
 }
 
+/** Arrays that are used again and again: new ones for each step and each frame would have to be cleared
+ *  away. */
+export class Arrays {
+  constructor() {
+    this.kept = {};
+  }
+
+  /** The array of this name, with whatever was in it last; another one where the size is another. */
+  get(name, size) {
+    if (this.kept[name]?.length !== size) this.kept[name] = new Float64Array(size);
+    return this.kept[name];
+  }
+}
+
 /** A linear map with bias, without (M of Mono-Forward) or under a ReLU. */
 export class Layer {
   constructor(inputs, outputs, random, { bound = inputs ** -0.5, bias = true, relu = true } = {}) {
     Object.assign(this, { inputs, outputs, relu });
     this.weights = new Parameter(outputs * inputs, bound, random);
     this.bias = bias ? new Parameter(outputs, bound, random) : null;
-    this.kept = {};
+    this.arrays = new Arrays();
   }
 
   /** Activations of n samples, in an array that is used again at the next call for the same `use`. */
   forward(x, n, use = "learn") {
-    const { inputs, outputs, relu } = this;
+    const { inputs, outputs } = this;
     const W = this.weights.values;
     const b = this.bias?.values;
-    if (this.kept[use]?.length !== n * outputs) this.kept[use] = new Float64Array(n * outputs);
-    const a = this.kept[use];
-    for (let s = 0; s < n; s++) {
-      const at = s * inputs;
+    const floor = this.relu ? 0 : -Infinity;
+    const a = this.arrays.get(use, n * outputs);
+    for (let s = 0; s < n; s += 4) {
+      // Four samples at a time (the last one again where they do not come out even): a weight is read once
+      // for all of them, and a processor adds up four sums at once.
+      const s2 = Math.min(s + 1, n - 1);
+      const s3 = Math.min(s + 2, n - 1);
+      const s4 = Math.min(s + 3, n - 1);
       for (let o = 0; o < outputs; o++) {
         const row = o * inputs;
-        let sum = b ? b[o] : 0;
-        for (let i = 0; i < inputs; i++) sum += W[row + i] * x[at + i];
-        a[s * outputs + o] = relu && sum < 0 ? 0 : sum;
+        const start = b ? b[o] : 0;
+        let sum1 = start;
+        let sum2 = start;
+        let sum3 = start;
+        let sum4 = start;
+        for (let i = 0; i < inputs; i++) {
+          const w = W[row + i];
+          sum1 += w * x[s * inputs + i];
+          sum2 += w * x[s2 * inputs + i];
+          sum3 += w * x[s3 * inputs + i];
+          sum4 += w * x[s4 * inputs + i];
+        }
+        a[s * outputs + o] = Math.max(floor, sum1);
+        a[s2 * outputs + o] = Math.max(floor, sum2);
+        a[s3 * outputs + o] = Math.max(floor, sum3);
+        a[s4 * outputs + o] = Math.max(floor, sum4);
       }
     }
     return a;
@@ -78,7 +109,7 @@ export class Layer {
   below(g, n) {
     const { inputs, outputs } = this;
     const W = this.weights.values;
-    const under = new Float64Array(n * inputs);
+    const under = this.arrays.get("below", n * inputs).fill(0);
     for (let s = 0; s < n; s++) {
       for (let o = 0; o < outputs; o++) {
         const error = g[s * outputs + o];
@@ -104,9 +135,8 @@ export class Layer {
 }
 
 /** Each sample divided by its root mean square, so that only its direction goes on. */
-export function rmsNorm(x, n) {
+export function rmsNorm(x, n, out = new Float64Array(x.length)) {
   const size = x.length / n;
-  const out = new Float64Array(x.length);
   for (let at = 0; at < x.length; at += size) {
     const over = 1 / (rms(x, at, size) + 1e-8);
     for (let i = at; i < at + size; i++) out[i] = x[i] * over;

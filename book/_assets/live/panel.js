@@ -2,13 +2,16 @@
 // accuracy.
 import { make, canvas, percent, write } from "./dom.js";
 import { RULES, accuracy, scoresOf } from "./network.js";
-import { paintDecision, paintGoodness, paintHistogram, paintPoints, paintUnits, unitsSize } from "./draw.js";
+import { paintDecision, paintGoodness, paintHistogram, paintUnits, unitsSize } from "./draw.js";
+import { dotsPicture, showDots } from "./dots.js";
 
 const CAPTIONS = {
   ff: ["goodness as orange", "goodness as blue", "goodness of positive and negative data; the line is θ"],
   mf: ["goodness of orange", "goodness of blue", "right minus wrong class’s goodness; the line is 0"],
   bp: ["read-out of orange", "read-out of blue", "right minus wrong class’s read-out; the line is 0"],
 };
+
+const FRESH = 90; // milliseconds
 
 export class Panel {
   /** side: maps are computed at side × side places and drawn smoothly larger; `show` may be given another grid.
@@ -21,7 +24,7 @@ export class Panel {
     });
     this.share = make("span", { class: "share" });
     this.map = canvas("map", side, side, `${RULES[rule]}: which class it names where`);
-    this.dots = canvas("dots", 480, 480);
+    this.dots = dotsPicture();
     this.square = make("div", { class: "square" }, this.map, this.dots);
     this.head = make(
       "div",
@@ -86,7 +89,7 @@ export class Panel {
       `${about}where each of its ${layer.outputs} units is active`,
     );
     const maps = [zero, one].map((words) => canvas("map", side, side, about + words));
-    const dots = [0, 1].map(() => canvas("dots", 160, 160));
+    const dots = [0, 1].map(dotsPicture);
     units.style.maxWidth = `${(100 * Math.min(layer.outputs, 8)) / 8}%`;
     const element = make(
       "div",
@@ -104,21 +107,21 @@ export class Panel {
     return { k, element, share, state, units, maps, dots, histogram };
   }
 
-  /** The points have changed, or the theme. */
-  showPoints(points, colours) {
-    paintPoints(this.dots, points, colours);
-    for (const { dots } of this.rows) {
-      dots?.forEach((one, label) => paintPoints(one, points, colours, { label, size: 3 }));
-    }
+  /** The points have changed. */
+  showPoints(points) {
+    showDots(this.dots, points);
+    for (const { dots } of this.rows)
+      dots?.forEach((picture, label) => showDots(picture, points, { label, radius: 0.04 }));
   }
 
-  /** Look at the network as it is now and paint what it gives: the decision and every layer. In the hurry of a
-   *  frame, only what is on the screen, and of the layers there the next one. Returns the share of points that
-   *  it gets right. */
+  /** Look at the network as it is now and paint what it gives: the decision and every layer. In the hurry of
+   *  a frame, only what is on the screen, and of the layers there those that waited longest. Returns the
+   *  share of points that it gets right. */
   show(points, grid, settings, colours, hurry = false) {
     const { rule, network, inView } = this;
     const plane = hurry && !inView.size ? null : network.look(grid, "grid");
     const there = network.look(points, "points");
+    // how far a score has to go for a colour to be nearly half full
     const soft = (k) =>
       rule === "ff" ? (settings.goodness === "mean" ? 1 : network.layers[k].outputs) / 4 : 1;
     const all =
@@ -127,43 +130,52 @@ export class Panel {
         : rule === "mf"
           ? network.layers.length
           : 1;
-    const right = accuracy(scoresOf(rule, there, points.n), points);
     if (!hurry || inView.has(this.square))
       paintDecision(this.map, scoresOf(rule, plane, grid.n), all, colours);
-    write(this.share, percent(right));
-    for (const row of hurry ? this.nextRow() : this.rows) {
-      const k = row.k;
-      const scores = there[k].scores;
-      const above = Array.from({ length: points.n }, (_, s) => scores[2 * s + points.y[s]]);
-      let below = Array.from({ length: points.n }, (_, s) => scores[2 * s + 1 - points.y[s]]);
-      if (rule === "ff") {
-        if (settings.negatives === "off") below = plane[k].scores;
-        const unit = settings.goodness === "mean" ? 1 : network.layers[k].outputs;
-        const theta = settings.theta * unit;
-        paintHistogram(row.histogram, [above, below], { from: -theta, to: theta, line: 0 }, colours);
-      } else {
-        const margins = above.map((value, s) => value - below[s]);
-        paintHistogram(
-          row.histogram,
-          [margins.filter((m) => m > 0), margins.filter((m) => m <= 0)],
-          { from: -6, to: 6, line: 0, together: true },
-          colours,
-        );
-      }
+    for (const row of hurry ? this.oldestRows() : this.rows) {
+      row.painted = performance.now();
+      this.paintSpread(row, plane, there, points, settings, colours);
       if (this.small) continue;
-      paintUnits(row.units, plane[k], grid.side, colours);
-      row.maps.forEach((map, label) => paintGoodness(map, plane[k].scores, label, soft(k), colours));
-      write(row.share, percent(accuracy(scores, points)));
-      write(row.state, this.accident(k, settings));
+      const { scores } = plane[row.k];
+      paintUnits(row.units, plane[row.k], grid.side, colours);
+      row.maps.forEach((map, label) => paintGoodness(map, scores, label, soft(row.k), colours));
+      row.right = accuracy(there[row.k].scores, points);
     }
-    return right;
+    this.right = accuracy(scoresOf(rule, there, points.n), points);
+    return this.right;
   }
 
-  /** The next of the rows on the screen, if there are any, as a list. */
-  nextRow() {
+  /** How the scores of a layer's right and wrong answers are spread. */
+  paintSpread({ k, histogram }, plane, there, { y, n }, settings, colours) {
+    const { scores } = there[k];
+    const above = Array.from({ length: n }, (_, s) => scores[2 * s + y[s]]);
+    const below = Array.from({ length: n }, (_, s) => scores[2 * s + 1 - y[s]]);
+    if (this.rule === "ff") {
+      const negative = settings.negatives === "off" ? plane[k].scores : below;
+      const theta = settings.theta * (settings.goodness === "mean" ? 1 : this.network.layers[k].outputs);
+      paintHistogram(histogram, [above, negative], { from: -theta, to: theta, line: 0 }, colours);
+    } else {
+      const margins = above.map((value, s) => value - below[s]);
+      const kinds = [margins.filter((m) => m > 0), margins.filter((m) => m <= 0)];
+      paintHistogram(histogram, kinds, { from: -6, to: 6, line: 0, together: true }, colours);
+    }
+  }
+
+  /** Say in numbers what was painted last. */
+  tell(settings) {
+    write(this.share, percent(this.right));
+    if (this.small) return;
+    for (const { k, share, state, right } of this.rows) {
+      write(share, percent(right));
+      write(state, this.accident(k, settings));
+    }
+  }
+
+  /** Of the rows on the screen the one that was painted longest ago, and all that are no longer fresh. */
+  oldestRows() {
     const rows = this.rows.filter(({ element }) => this.inView.has(element));
-    this.visits = (this.visits ?? 0) + 1;
-    return rows.length ? [rows[this.visits % rows.length]] : [];
+    const stale = performance.now() - FRESH;
+    return rows.sort((a, b) => a.painted - b.painted).filter(({ painted }, i) => !i || painted < stale);
   }
 
   /** What an accident does to layer k, in words. */

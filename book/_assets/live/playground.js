@@ -46,6 +46,9 @@ export class Playground {
       owed: 0,
     });
     this.panels = rules.map((rule) => new Panel(rule, side, small));
+    // Who is painted in which frame. Forward-Forward looks at the plane under both labels: it has a frame to
+    // itself.
+    this.turns = [this.panels.slice(0, 1), this.panels.slice(1)].filter((turn) => turn.length);
     Object.assign(this, layOut(this));
     onTheme(() => this.repaint());
     new IntersectionObserver(([entry]) => {
@@ -85,6 +88,7 @@ export class Playground {
     this.networks = makeNetworks(state);
     this.random = generator(state.seed + 9000);
     this.steps = 0;
+    this.pace = null;
     this.history?.clear();
     for (const panel of this.panels) panel.begin(this.networks[panel.rule]);
     this.brush?.show(state.data === "painted");
@@ -164,13 +168,14 @@ export class Playground {
   }
 
   play() {
-    Object.assign(this, { playing: true, gap: 0, late: false });
+    Object.assign(this, { playing: true, gap: 0, late: false, pace: null });
     this.playButton.textContent = "Pause";
     this.wake();
   }
 
   pause() {
     if (this.playing) {
+      this.slow = 0;
       this.show(this.panels); // whole, where frames left layers out
       this.report();
     }
@@ -182,28 +187,42 @@ export class Playground {
     if (this.playing && this.seen && !this.frame) this.frame = requestAnimationFrame((now) => this.tick(now));
   }
 
-  /** One frame: learn, then look at one of the networks; the others have their turn in the next frames. */
+  /** One frame: learn, then look at the first of the networks; at the others in the next frame. */
   tick(now) {
     this.frame = null;
     if (!this.playing || !this.seen) return;
     const began = performance.now();
-    const passed = Math.min(100, now - (this.last ?? now));
+    const waited = now - (this.last ?? now);
     this.last = now;
-    this.gap += 0.1 * (passed - this.gap);
+    this.gap += 0.1 * (Math.min(50, waited) - this.gap); // one hiccup is no slow machine
     this.late ||= this.gap > LATE;
-    this.owed = Math.min(10, this.owed + Math.max(passed, 1) * 0.06 * this.state.speed);
-    while (this.owed >= 1) {
+    this.owed += Math.max(1, Math.min(100, waited)) * 0.06 * this.state.speed;
+    while (this.owed >= 1 && performance.now() - began < BUDGET) {
       this.step(1);
       this.owed -= 1;
-      if (performance.now() - began > BUDGET) this.owed = 0;
     }
+    this.owed = Math.min(this.owed, 1); // what a slow machine did not manage is not made up for
+    this.keepPace(now, waited);
     if (!calm() || now - (this.painted ?? 0) > 500) {
       // less motion: two pictures a second
       this.painted = now;
-      this.show(calm() ? this.panels : [this.panels[this.turn++ % this.panels.length]], !calm());
+      this.show(calm() ? this.panels : this.turns[this.turn++ % this.turns.length], !calm());
     }
     if (!this.points.n) this.pause();
     this.wake();
+  }
+
+  /** Note once a second how many steps it learned, where these are clearly fewer than asked for: `slow`,
+   *  else 0. */
+  keepPace(now, waited) {
+    const { speed } = this.state;
+    if (this.pace?.speed !== speed || waited > 1000)
+      Object.assign(this, { pace: { speed, from: now, steps: this.steps }, slow: 0 });
+    const seconds = (now - this.pace.from) / 1000;
+    if (seconds < 1) return;
+    const learned = (this.steps - this.pace.steps) / seconds;
+    this.slow = learned < 0.9 * 60 * speed ? Math.round(learned) : 0;
+    Object.assign(this.pace, { from: now, steps: this.steps });
   }
 
   show(panels, hurry = false) {
@@ -212,17 +231,18 @@ export class Playground {
       const right = panel.show(this.points, grid, this.state, this.colours, hurry);
       this.history?.add(panel.rule, this.steps, right);
     }
-    // Each change of these lays out the page anew, so in a hurry they follow eight times a second.
-    if (hurry && performance.now() - (this.written ?? 0) < 125) return;
+    // Each change of these lays out the page anew, so in a hurry they follow four times a second.
+    if (hurry && performance.now() - (this.written ?? 0) < 250) return;
     this.written = performance.now();
+    for (const panel of this.panels) panel.tell(this.state);
     this.history?.paint();
-    write(this.count, `Step ${this.steps}`);
+    write(this.count, `Step ${this.steps}${this.slow ? ` (here ${this.slow} a second)` : ""}`);
   }
 
   repaint() {
     if (!this.networks) return;
     this.colours = palette(this.element);
-    for (const panel of this.panels) panel.showPoints(this.points, this.colours);
+    for (const panel of this.panels) panel.showPoints(this.points);
     this.show(this.panels);
   }
 
