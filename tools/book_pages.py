@@ -310,6 +310,13 @@ def lead_on(app, error) -> None:
         )
 
 
+def without_formulas(app, pagename, templatename, context, doctree) -> None:
+    """The front page has no formula and needs no MathJax; Sphinx counts the formulas of all pages under it."""
+    if doctree is not None and not app.env.domaindata["math"]["has_equations"].get(pagename):
+        of_math = lambda script: "mathjax" in f"{script.filename} {script.attributes.get('body')}".lower()
+        context["script_files"] = [script for script in context["script_files"] if not of_math(script)]
+
+
 def setup(app):
     makers = {
         "chapters": chapters_table,
@@ -324,5 +331,6 @@ def setup(app):
     app.add_role("best", best_role)
     app.add_post_transform(Drawings)
     app.connect("html-page-context", mend_roles)
+    app.connect("html-page-context", without_formulas, priority=900)  # after Sphinx added it
     app.connect("build-finished", lead_on)
     return {"parallel_read_safe": True}

@@ -47,8 +47,9 @@ export class Playground {
     });
     this.panels = rules.map((rule) => new Panel(rule, side, small));
     // Who is painted in which frame. Forward-Forward looks at the plane under both labels: it has a frame to
-    // itself.
+    // itself. On a late machine every rule has one.
     this.turns = [this.panels.slice(0, 1), this.panels.slice(1)].filter((turn) => turn.length);
+    this.lateTurns = this.panels.map((panel) => [panel]);
     Object.assign(this, layOut(this));
     onTheme(() => this.repaint());
     new IntersectionObserver(([entry]) => {
@@ -187,7 +188,7 @@ export class Playground {
     if (this.playing && this.seen && !this.frame) this.frame = requestAnimationFrame((now) => this.tick(now));
   }
 
-  /** One frame: learn, then look at the first of the networks; at the others in the next frame. */
+  /** One frame: learn, then look at the networks whose turn it is. */
   tick(now) {
     this.frame = null;
     if (!this.playing || !this.seen) return;
@@ -206,7 +207,8 @@ export class Playground {
     if (!calm() || now - (this.painted ?? 0) > 500) {
       // less motion: two pictures a second
       this.painted = now;
-      this.show(calm() ? this.panels : this.turns[this.turn++ % this.turns.length], !calm());
+      const turns = this.late ? this.lateTurns : this.turns;
+      this.show(calm() ? this.panels : turns[this.turn++ % turns.length], !calm());
     }
     if (!this.points.n) this.pause();
     this.wake();
