@@ -10,6 +10,7 @@ from helpers import same, weights
 from evidence.build import forward_forward
 from fftools.blocks import cnn, layer_norm, mlp
 from fftools.data import Split
+from fftools.extras import speedrun
 from fftools.fast.step import load_optimizer, make_optimizer
 from fftools.fit import fit
 from fftools.labels import Fourier, Hybrids, Morphology, Pixels
@@ -20,9 +21,18 @@ from fftools.rules.channel_wise import ChannelWise
 from fftools.rules.feedback import DirectFeedbackAlignment, FeedbackAlignment
 from fftools.rules.forward_forward import ForwardForward
 from fftools.rules.goodness import HardLabels, SumOfSquares
+from fftools.rules.layerwise import Classifier, Layerwise, Shares
 from fftools.rules.mono_forward import MonoForward
 
 RUN = dict(epochs=2, batch_size=16, lr=1e-2, precision="float32")
+
+
+def layerwise(head) -> Layerwise:
+    """Two of the speedrun's layers."""
+    blocks = torch.nn.ModuleList([speedrun.layer(1, 8, pool=True), speedrun.layer(8, 8, pool=True)])
+    return Layerwise(blocks, [head(8, 4) for _ in blocks], 4)
+
+
 RULES = {
     "ff": lambda: ForwardForward(mlp([64, 24, 16]), Pixels(4)),
     "ff, hard": lambda: ForwardForward(mlp([64, 24, 16]), Pixels(4), negatives=HardLabels()),
@@ -36,6 +46,8 @@ RULES = {
     "bp-cnn": lambda: Backprop(cnn(1, [4], 3), 4),
     "fa": lambda: FeedbackAlignment(mlp([64, 24]), 4),
     "dfa": lambda: DirectFeedbackAlignment(mlp([64, 24]), 4),
+    "layerwise": lambda: layerwise(Classifier),
+    "layerwise, goodness": lambda: layerwise(Shares),
     "readout": lambda: LinearReadout(ForwardForward(cnn(1, [4, 4], 3), Fourier(4)), 4),
 }
 

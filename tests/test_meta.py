@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 from evidence.build import forward_forward
 from fftools.blocks import cnn, mlp
 from fftools.data import Split
-from fftools.extras import class_maps, few_candidates
+from fftools.extras import class_maps, few_candidates, speedrun
 from fftools.fast import precision
 from fftools.fit import training_step
 from fftools.labels import Fourier, Hybrids, Morphology, Pixels
@@ -75,6 +75,12 @@ def test_a_step_never_waits(name, kind, noise, data, monkeypatch):
         losses = training_step(learner, optimizer, kind, images, labels)
         assert losses.device == META and losses.dtype == torch.float32
     assert all(p.dtype == torch.float32 and p.device == META for p in learner.parameters())
+
+
+def test_the_speedruns_batches_never_wait(data):
+    mirrored, order = torch.ones(64, dtype=torch.bool, device=META), torch.Generator().manual_seed(0)
+    for images, labels in speedrun.batches(data, 16, 1, mirrored, order, flip=True):
+        assert images.device == labels.device == META and images.shape == (16, 1, 8, 8)
 
 
 @pytest.mark.parametrize("kind", ["float32", "bf16"])

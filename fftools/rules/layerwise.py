@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fftools.inputs import to_float
+from fftools.inputs import for_blocks
 from fftools.learner import Learner, Scores, of_each_block
 
 
@@ -101,7 +101,8 @@ class Layerwise(Learner):
 
     def of_blocks(self, images: Tensor) -> list[Tensor]:
         """Each block's log-probabilities, the mean of those for the image and for its mirror image."""
-        both = torch.cat([to_float(images), to_float(images).flip(3)])
+        images = for_blocks(images, self.blocks)
+        both = torch.cat([images, images.flip(3)])
         logits = (at_least_float32(head(x)) for head, x in zip(self.heads, self.activations(both)))
         return [x.log_softmax(1).unflatten(0, (2, -1)).mean(0) for x in logits]
 
