@@ -91,7 +91,8 @@ def test_every_named_study_can_be_built(name):
                 continue
             learner = build({"label": "pixels"} | config)
             widths = config["blocks"]["widths"] if "blocks" in config else config["widths"][1:]
-            assert len(learner.blocks) == len(widths)
+            layers_per_block = config.get("network", {}).get("layers_per_block", 1)
+            assert len(learner.blocks) == len(widths) // layers_per_block
             assert config["dataset"] in data.NAMES and config["lr"] > 0
     assert not set(map(str, STUDIES[name].grid("quick"))) & set(map(str, STUDIES[name].grid("full")))
 
