@@ -38,7 +38,10 @@ def build(config: dict, statistics: Statistics | None = None) -> Learner:
     """
     rule, form = config["rule"], config.get("form", {}).get("form")
     if rule == "layerwise":
-        return speedrun.network(widths=config["blocks"]["widths"], **config["network"])
+        expect(
+            not config.get("standardise"), "a layerwise network whitens its input instead", standardise=True
+        )
+        return speedrun.network(widths=config["blocks"]["widths"], mirror=config["flip"], **config["network"])
     if "blocks" in config:
         stack = blocks.cnn(**config["blocks"])
     else:

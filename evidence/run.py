@@ -1,4 +1,4 @@
-"""Runs of studies, each of which gives one record: only missing ones are made, by one process or by many."""
+"""Makes the runs of a study that have no record yet, in one process or several."""
 
 import os
 import signal
@@ -92,7 +92,7 @@ def attempt(study, path, config, seed, profile, threads, options) -> tuple[str, 
 
 def run(study: str, config: dict, seed: int, profile: str, device="auto", progress: bool = True,
         deadline: float | None = None, wait: bool = True, path: Path | None = None) -> dict:  # fmt: skip
-    """Make one run and write its record, or read the record if it, or another study's of this run, is there.
+    """Return the record of one run: read it, copy it from another study that made the same run, or make the run.
 
     One process at a time makes a run. Another one waits for its record or, without `wait`, raises
     `filelock.Timeout`. Raises `fit.OutOfTime`, its state saved, when the run cannot end before `deadline`

@@ -1,4 +1,4 @@
-"""The one loop that trains every learning rule, and what makes it safe to kill."""
+"""The loop that trains every learning rule, and what makes it safe to kill; `extras` has others, for races."""
 
 import math
 import time
@@ -74,7 +74,8 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
     shift, flip  random shift of the training images, in pixels; whether half of them are mirrored
     precision    "bf16", "float32", or "auto": bf16 where the hardware multiplies in it
     validation   every `validate_every` epochs and after the last: accuracy, and what `learner.diagnose` gives
-    resume       file to save to, before the first epoch and then every `resume_seconds`, and to resume from
+    resume       file to resume from; saved before the first epoch, then at the first epoch's end after each
+                 `resume_seconds`. A kill loses what came after the last save
     deadline     seconds since 1970, as `time.time` counts them; one epoch is made in any case
     on_epoch     called with the epochs that are done and the learner, before the first and after each epoch
     progress     a name for the progress bar; None shows none
@@ -97,7 +98,7 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
     keep_freed_memory()
     with convolution.given_back(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        learner.to(device).train()
+        learner.to(device).eval()  # nothing is learned from looking
         materialise(learner, train.images, train.labels)
         learner.zero_grad(set_to_none=True)  # an interrupted step leaves gradients behind
         if device.type == "cuda":
@@ -111,11 +112,13 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
         bar = partial(tqdm, desc=progress, disable=progress is None, leave=False, unit="epoch")
         for epoch in bar(range(done + 1, epochs + 1), initial=done, total=epochs):
             started, total, steps = time.monotonic(), 0.0, 0
+            learner.train()
             set_lr(tuned, lr * cooldown_factor(epoch, epochs) if cooldown else lr)
             for images, labels in train.batches(batch_size, order, shift, flip):
                 total, steps = total + step(images, labels), steps + 1
             history.loss.append((total / steps).tolist())  # the epoch's only host synchronisation
             history.seconds += time.monotonic() - started
+            learner.eval()
             _check(learner, history.loss[-1], images, epoch, lr)
             last = epoch == epochs
             if validation is not None and (last or epoch % validate_every == 0):
@@ -129,7 +132,6 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
                 run.save()
             if late:
                 raise OutOfTime(f"{epoch} of {epochs} epochs are done; another would overrun the deadline")
-    learner.eval()
     return history
 
 

@@ -14,7 +14,7 @@ class Learner(nn.Module):
     """A stack of blocks with a rule for training them.
 
     `images` are uint8, or float32 in [0, 1], `(N, C, H, W)`; `labels` are int64 `(N,)`. A table's rows are
-    float32 `(N, columns)`, texts are token ids, int64 `(N, length)`. What has another form raises ValueError.
+    float32 `(N, columns)`, texts are token ids, int64 `(N, length)`. Raises ValueError for any other form.
     """
 
     blocks: nn.ModuleList
@@ -44,7 +44,7 @@ class Learner(nn.Module):
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def given(self) -> list[nn.Parameter]:
-        """Weights that it reads, does not train and has not drawn: a resumed run has to have the same."""
+        """Frozen weights that came from outside; a resumed run must be given the same."""
         return []
 
     def norm(self, x: Tensor) -> Tensor:

@@ -62,6 +62,12 @@ class LinearReadout(Learner):
         self.learner, self.blocks, self.classes = learner, learner.blocks, classes
         self.linear = nn.LazyLinear(classes)
 
+    def train(self, mode: bool = True) -> "LinearReadout":
+        """The network below is frozen, batch norm included."""
+        super().train(mode)
+        self.learner.eval()
+        return self
+
     def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
         yield F.cross_entropy(self.scores(images), labels)
 

@@ -286,7 +286,7 @@ def test_the_callers_chance_is_left_alone(small, noise):
 @pytest.mark.parametrize(
     "wrong, named",
     [
-        ({"optimizer": "rmsprop"}, "adam, sgd; got 'rmsprop'"),
+        ({"optimizer": "rmsprop"}, "adam, adamw, sgd; got 'rmsprop'"),
         ({"epochs": 0}, "epochs=0"),
         ({"epochs": 1.5}, "whole numbers; got epochs=1.5"),
         ({"batch_size": 2.5}, "batch_size=2.5"),

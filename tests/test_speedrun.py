@@ -12,9 +12,9 @@ from helpers import same, weights
 from fftools import data
 from fftools.data import Split
 from fftools.extras import speedrun
-from fftools.fit import OutOfTime, TrainingError
+from fftools.fit import OutOfTime, TrainingError, fit
 from fftools.inputs import to_float
-from fftools.readout import accuracy
+from fftools.readout import LinearReadout, accuracy
 from fftools.rules.layerwise import Classifier, Layerwise, Shares, Similarity
 
 HEADS = {"mono-forward": {}, "similarity": {}, "channel-wise": {}}
@@ -287,3 +287,26 @@ def test_real_digits_are_learned():
     speedrun.train(learner, digits.train, epochs=8, batch_size=50, flip=False)
     assert accuracy(learner.scores, digits.validation) > 0.9
     assert torch.equal(to_float(digits.test.images[:3]), digits.test.images[:3] / 255)
+
+
+def test_without_mirrored_training_an_image_is_asked_about_as_it_is(pictures):
+    learner = network(mirror=False).eval()
+    with torch.no_grad():
+        both = learner.scores(pictures.images), learner.scores(pictures.images.flip(3))
+    assert both[0].shape == (64, 4) and not torch.allclose(*both)
+
+
+def test_a_readout_leaves_batch_norm_as_it_is_and_training_does_not_learn_from_validation(pictures):
+    learner = network().eval()
+    before = weights(learner)
+    fit(LinearReadout(learner, 4), pictures, epochs=1, batch_size=16, lr=1e-2, validation=pictures)
+    assert same(before, weights(learner))
+    ways = [network(), network()]
+    for way, watched in zip(ways, (pictures, None)):
+        fit(way, pictures, epochs=1, batch_size=16, lr=1e-3, validation=watched)
+    assert same(*map(weights, ways))
+
+
+def test_goodness_needs_a_channel_for_each_class():
+    with pytest.raises(ValueError, match="channels=8, classes=10"):
+        Shares(8, 10)

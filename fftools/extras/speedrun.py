@@ -1,4 +1,4 @@
-"""The speedrun: airbench's craft (Jordan 2024) for layers that learn alone, and for backprop on the same network.
+"""The speedrun: airbench's craft (Jordan 2024) for layers that learn alone, and for backprop in the same network.
 
 Six 3×3 layers behind a whitened 2×2 one, batch norm and GELU, identities to begin with, mirrored and shifted
 images, a rate that rises and falls. `rules.layerwise` says what a layer is taught.
@@ -30,11 +30,12 @@ WIDTHS = 128, 128, 256, 256, 512, 512  # airbench's are half as wide in the firs
 
 
 def network(channels: int = 3, classes: int = 10, head: str = "mono-forward", layers_per_block: int = 1,
-            widths: Sequence[int] = WIDTHS, **options) -> Layerwise:  # fmt: skip
-    """The speedrun's network for images `(N, channels, H, W)` of 9×9 pixels or more; `whiten` is still to come.
+            widths: Sequence[int] = WIDTHS, mirror: bool = True, **options) -> Layerwise:  # fmt: skip
+    """The speedrun's network for images `(N, channels, H, W)` of 9×9 pixels or more.
 
-    `head` is "mono-forward", "similarity" or "channel-wise"; `options` are the head's. Every other layer, from
-    the first, halves the map. Raises ValueError for another head, or layers that do not fill the blocks.
+    `train` sets the first layer, by `whiten`. `head` is "mono-forward", "similarity" or "channel-wise";
+    `mirror` is the learner's, `options` are the head's. Every other layer, from the first, halves the map.
+    Raises ValueError for another head, or layers that do not fill the blocks.
     """
     heads = {"mono-forward": Classifier, "channel-wise": Shares, "similarity": Similarity}
     expect(head in heads, f"head must be one of {', '.join(heads)}", head)
@@ -52,13 +53,13 @@ def network(channels: int = 3, classes: int = 10, head: str = "mono-forward", la
     tops = [
         heads[head](width, classes, **options) for width in widths[layers_per_block - 1 :: layers_per_block]
     ]
-    return Layerwise(blocks.to(memory_format=torch.channels_last), tops, classes)
+    return Layerwise(blocks.to(memory_format=torch.channels_last), tops, classes, mirror)
 
 
 def layer(inputs: int, outputs: int, pool: bool) -> nn.Sequential:
     """Convolution, pooling, batch norm, GELU; `(N, inputs, H, W)` to `(N, outputs, H, W)`, halved by pooling.
 
-    It begins as the identity, as far as it has inputs, so that the image arrives at every layer.
+    The first `inputs` filters start as the identity, so that the image reaches every layer.
     """
     convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
     nn.init.dirac_(convolution.weight.data[:inputs])
@@ -86,14 +87,13 @@ def batches(
 ) -> Iterator:
     """Shuffled batches of images moved by up to 2 pixels; with `flip` each is mirrored in every other epoch.
 
-    `mirrored`, bool `(N,)`, says which ones in odd epochs. Images float32 `(size, C, H, W)`, labels `(size,)`.
+    `mirrored`, bool `(N,)`, says which ones in odd epochs. Images float32 `(size, C, H, W)`, labels `(size,)`;
+    the last, incomplete batch is left out.
     """
     shuffled = torch.randperm(len(train), generator=order).to(train.labels.device)
     for index in shuffled[: len(train) // size * size].split(size):
-        images, turn = (
-            random_shift(to_float(train.images[index]), 2, order),
-            mirrored[index] ^ (epoch % 2 == 0),
-        )
+        images = random_shift(to_float(train.images[index]), 2, order)
+        turn = mirrored[index] ^ (epoch % 2 == 0)
         images = torch.where(turn[:, None, None, None], images.flip(3), images) if flip else images
         yield images.contiguous(memory_format=torch.channels_last), train.labels[index]
 
@@ -108,11 +108,13 @@ def train(learner: Layerwise, split: Split, *, epochs: int, batch_size: int = 50
     are those of `fit`; the state is saved after each epoch.
     """
     expect(1 <= batch_size <= len(split), f"batch_size must be between 1 and {len(split)}", batch_size)
+    expect(epochs >= 1 and lr > 0, "epochs must be ≥ 1 and lr > 0", epochs=epochs, lr=lr)
     check_data(split.images, split.labels, learner.classes)
     keep_freed_memory()
     device, order = split.labels.device, torch.Generator().manual_seed(seed)
     precision = resolve_precision(precision, device)
     learner.to(device).train()
+    learner.zero_grad(set_to_none=True)  # an interrupted step leaves gradients behind
     whiten(learner, to_float(split.images[:5000]))
     mirrored = torch.randint(2, (len(split),), generator=order, dtype=torch.bool).to(device)
     tuned = make_optimizer("adamw", learner.trained(), lr, device)
@@ -146,5 +148,5 @@ def train(learner: Layerwise, split: Split, *, epochs: int, batch_size: int = 50
 
 
 def triangle(share: float, peak: float = 0.23, start: float = 0.2, end: float = 0.07) -> float:
-    """Factor on the rate when this `share` of the steps is done: from `start` up to 1, down to `end` (airbench)."""
+    """Factor on the rate when this `share` of the steps is done: up to 1, then down to `end` (airbench)."""
     return start + (1 - start) * share / peak if share < peak else 1 - (1 - end) * (share - peak) / (1 - peak)

@@ -61,7 +61,8 @@ class ForwardForward(Learner):
             loss = self.block_loss(x, len(positive))
             if self.local:
                 yield loss
-            total = total + loss
+            else:
+                total = total + loss
         if not self.local:
             yield total
 

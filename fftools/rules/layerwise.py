@@ -1,7 +1,7 @@
 """Layers with heads: one class for Mono-Forward, channel-wise goodness, local similarity, and backprop.
 
 Layers that share a loss are a block, and nothing crosses a block's border: with one layer a block learning is
-strictly local, with all layers in one block it is backprop. What a block is taught, its head says.
+strictly local, with all layers in one block it is backprop. The head decides what a block learns.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fftools.inputs import for_blocks
+from fftools.inputs import expect, for_blocks
 from fftools.learner import Learner, Scores, of_each_block
 
 
@@ -22,12 +22,15 @@ class Head(nn.Module):
         self.channels, self.classes, self.smoothing = channels, classes, smoothing
 
     def loss(self, x: Tensor, labels: Tensor) -> Tensor:
-        """Softmax cross-entropy with label smoothing: of the smoothed share every class gets as much."""
+        """Softmax cross-entropy; the share `smoothing` of each label is spread evenly over all classes."""
         return F.cross_entropy(at_least_float32(self(x)), labels, label_smoothing=self.smoothing)
 
 
 class Classifier(Head):
-    """Mono-Forward's projection matrix, on the largest activations in `places` × `places` parts of the map."""
+    """In the manner of Mono-Forward: a matrix reads each channel's maxima in `places` × `places` parts of the map.
+
+    Unlike `mono_forward.MonoForward` it has a bias, reads maxima, and is taught smoothed labels.
+    """
 
     def __init__(self, channels: int, classes: int, smoothing: float = 0.2, places: int = 2):
         super().__init__(channels, classes, smoothing)
@@ -69,6 +72,9 @@ class Shares(Head):
 
     def __init__(self, channels: int, classes: int, smoothing: float = 0.2, temperature: float = 0.1):
         super().__init__(channels, classes, smoothing)
+        expect(
+            channels >= classes, "each class needs a channel of its own", channels=channels, classes=classes
+        )
         self.temperature = temperature
 
     def forward(self, x: Tensor) -> Tensor:
@@ -78,11 +84,15 @@ class Shares(Head):
 
 
 class Layerwise(Learner):
-    """Blocks, each taught by a head of its own on its own output; `(N, C, H, W)` to `(N, classes)`."""
+    """Blocks, each taught by a head of its own on its own output; `(N, C, H, W)` to `(N, classes)`.
 
-    def __init__(self, blocks: nn.ModuleList, heads: Sequence[nn.Module], classes: int):
+    mirror    every answer is the mean of those to an image and to its mirror image: for networks that were
+              trained on both
+    """
+
+    def __init__(self, blocks: nn.ModuleList, heads: Sequence[nn.Module], classes: int, mirror: bool = True):
         super().__init__()
-        self.blocks, self.heads, self.classes = blocks, nn.ModuleList(heads), classes
+        self.blocks, self.heads, self.classes, self.mirror = blocks, nn.ModuleList(heads), classes, mirror
 
     def local_losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
         """See `Learner`: one loss for each block, whose gradient ends at the block's border."""
@@ -100,13 +110,13 @@ class Layerwise(Learner):
         return sum(self.of_blocks(images))
 
     def of_blocks(self, images: Tensor) -> list[Tensor]:
-        """Each block's log-probabilities, the mean of those for the image and for its mirror image."""
+        """Each block's log-probabilities, `(N, classes)`."""
         images = for_blocks(images, self.blocks)
-        both = torch.cat([images, images.flip(3)])
-        logits = (at_least_float32(head(x)) for head, x in zip(self.heads, self.activations(both)))
-        return [x.log_softmax(1).unflatten(0, (2, -1)).mean(0) for x in logits]
+        shown = torch.cat([images, images.flip(3)]) if self.mirror else images
+        logits = (at_least_float32(head(x)) for head, x in zip(self.heads, self.activations(shown)))
+        return [x.log_softmax(1).unflatten(0, (-1, len(images))).mean(0) for x in logits]
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """Sums and softmaxes lose too much in bf16."""
+    """`x`, in float32 if it is narrower: sums and softmaxes in bf16 lose too many digits."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
