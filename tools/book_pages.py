@@ -312,7 +312,8 @@ def lead_on(app, error) -> None:
 
 def without_formulas(app, pagename, templatename, context, doctree) -> None:
     """The front page has no formula and needs no MathJax; Sphinx counts the formulas of all pages under it."""
-    if doctree is not None and not app.env.domaindata["math"]["has_equations"].get(pagename):
+    own_page = app.builder.name == "html" and doctree is not None  # on paper all pages are one
+    if own_page and not app.env.domaindata["math"]["has_equations"].get(pagename):
         of_math = lambda script: "mathjax" in f"{script.filename} {script.attributes.get('body')}".lower()
         context["script_files"] = [script for script in context["script_files"] if not of_math(script)]
 
