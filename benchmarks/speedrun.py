@@ -4,10 +4,11 @@
     python benchmarks/speedrun.py --rules Mono-Forward --epochs 8 16 --trials 3
     python benchmarks/speedrun.py --narrow                         (a quarter of the channels: for a laptop's core)
 
-The clock is airbench's (Jordan 2024): it runs in training alone, with the data on the device, after one untimed warm-up. All
-50,000 training images are trained on, the test images are asked once, at the end, with their mirror images; nothing is chosen
-here (`speedrun-choices` did that, on validation images). A run's whole schedule belongs to its length, so each length is a run
-of its own, and "seconds to 90 %" are those of the shortest one whose mean over the trials reaches it.
+The clock is airbench's (Jordan 2024): it runs in training alone, with the data on the device, after one untimed
+warm-up. All 50,000 training images are trained on, the test images are asked once, at the end, with their mirror
+images. Nothing is chosen here: the settings are those of the study, whose own choices (`speedrun-choices`, on validation
+images) are still to be run. A run's whole schedule belongs to its length, so each length is a run of its own, and
+"seconds to 90 %" are those of the shortest one whose mean over the trials reaches it.
 
 Order, shifts and mirroring of the images are the same for every rule of a trial. The rules differ in their heads and in
 how many layers share a loss: `evidence/studies/speedrun.py`.

@@ -346,11 +346,15 @@ def test_it_says_when_it_learns_slower_than_asked(book):
 def test_the_lights_can_be_turned_off_while_it_runs(book):
     page = book("#steps=50")
     page.wait_for_function(f"() => {PLAYGROUND}.steps === 50", timeout=60_000)
-    pictures = "() => [...document.querySelectorAll('.rules canvas')].map(canvas => canvas.toDataURL())"
+    pictures = """() => [
+        ...[...document.querySelectorAll('.rules canvas')].map(canvas => canvas.toDataURL()),
+        ...[...document.querySelectorAll('.rules .dots')].map(dots => [dots, ...dots.children]
+            .map(part => getComputedStyle(part)).map(look => look.fill + look.stroke).join()),
+    ]"""
     light = page.evaluate(pictures)
     page.evaluate("() => { document.documentElement.dataset.theme = 'dark'; }")
     dark = page.evaluate(pictures)
-    assert len(light) == len(dark) > 20 and not any(a == b for a, b in zip(light, dark, strict=True))
+    assert len(light) == len(dark) > 30 and not any(a == b for a, b in zip(light, dark, strict=True))
 
 
 def test_a_cut_is_shown_where_no_error_arrives(book):

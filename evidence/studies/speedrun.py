@@ -7,7 +7,7 @@ SPEEDRUN = dict(rule="layerwise", dataset="cifar10",
                 blocks=dict(widths=[128, 128, 256, 256, 512, 512], kernel=3),
                 network=dict(head="mono-forward", layers_per_block=1), epochs=8, batch_size=500, lr=3e-3,
                 weight_decay=0.01, flip=True, splits=["test"])  # fmt: skip
-# Who sends what where: strictly local but for the last two rows
+# Strictly local but for the last two rows, whose gradient crosses one layer's border, or all
 RULES = {
     "Mono-Forward": {},
     "channel-wise goodness": dict(network=dict(head="channel-wise")),

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from fftools.data.split import Split, random_shift
+from fftools.fast import convolution
 from fftools.fast.memory import keep_freed_memory
 from fftools.fast.precision import resolve_precision
 from fftools.fast.step import Captured, make_optimizer, set_lr
@@ -26,7 +27,7 @@ from fftools.readout import accuracy
 from fftools.resume import Resumable
 from fftools.rules.layerwise import Classifier, Layerwise, Shares, Similarity
 
-WIDTHS = 128, 128, 256, 256, 512, 512  # airbench's are half as wide in the first two
+WIDTHS = 128, 128, 256, 256, 512, 512
 
 
 def network(channels: int = 3, classes: int = 10, head: str = "mono-forward", layers_per_block: int = 1,
@@ -98,6 +99,9 @@ def batches(
         yield images.contiguous(memory_format=torch.channels_last), train.labels[index]
 
 
+# A resumed run brings random state and the path of convolutions along: the caller's come back, as in `fit`.
+@convolution.given_back()
+@torch.random.fork_rng(devices=[])
 def train(learner: Layerwise, split: Split, *, epochs: int, batch_size: int = 500, lr: float = 3e-3,
           weight_decay: float = 0.01, flip: bool = True, seed: int = 0, precision: str = "auto",
           validation: Split | None = None, resume: Path | str | None = None,

@@ -58,9 +58,8 @@ class Similarity(Classifier):
         seen = at_least_float32(self.look(x)).flatten(2).std(2)
         seen = F.normalize(seen - seen.mean(1, keepdim=True), dim=1)
         same = (labels[:, None] == labels).to(seen.dtype)
-        wanted = (self.classes * same - 1) / (
-            self.classes - 1
-        )  # the cosines of one-hot labels, centred likewise
+        # The cosines of one-hot labels, centred likewise: 1 for one class, −1/(classes − 1) for two.
+        wanted = (self.classes * same - 1) / (self.classes - 1)
         return self.share * F.mse_loss(seen @ seen.T, wanted) + (1 - self.share) * super().loss(x, labels)
 
 
