@@ -312,13 +312,13 @@ def test_the_label_strength_moves_over_the_epochs(monkeypatch):
 
 
 def test_the_papers_networks_are_the_papers():
-    best, small = STUDIES["ff-cnn"].configs[0], STUDIES["ff-cnn-small"].configs[0]
+    best, small = STUDIES["ff-cnn-long"].configs[0], STUDIES["ff-cnn-small"].configs[0]
     assert best["blocks"] == {"channels": 1, "widths": [128] * 3, "kernel": 7}
     assert best["labels"] == {"set": 1, "strength": 0.35}
     assert small["blocks"]["widths"] == [16] * 3 and small["blocks"]["kernel"] == 5
     for config in (best, small, STUDIES["bp-cnn"].configs[0]):
         assert config["epochs"] == 200 and config["batch_size"] == 50
-    assert {config["network"]["local"] for config in STUDIES["ff-cnn"].configs} == {True, False}
+    assert {config["network"]["local"] for config in STUDIES["ff-cnn-long"].configs} == {True, False}
     assert STUDIES["bp-cnn"].configs[0]["lr"] == 1e-3
 
 
