@@ -248,6 +248,7 @@ def test_no_serious_barrier(visit, theme):
             if (seen.has(word.className)) word.replaceWith(...word.childNodes); else seen.add(word.className); }); }""",
         theme,
     )
+    visit.page.wait_for_timeout(500)  # a third of a second after a change the theme looks which boxes scroll
     rules = {"resultTypes": ["violations"]} | ({"runOnly": ["color-contrast"]} if theme == "dark" else {})
     found = Axe().run(visit.page, options=rules).response["violations"]
     bad = [

@@ -76,5 +76,8 @@ addEventListener("load", async () => {
   arrange();
 });
 addEventListener("beforeprint", () => document.querySelectorAll("details.phone").forEach((folded) => (folded.open = true)));
-addEventListener("toggle", () => phone.matches && size(), true); // what was folded had no width
+addEventListener("toggle", () => { // what was folded had no width: nor could the theme see that it needs the keyboard
+  if (phone.matches) size();
+  dispatchEvent(new Event("resize"));
+}, true);
 phone.addEventListener("change", arrange);
