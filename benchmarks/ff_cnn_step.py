@@ -30,7 +30,7 @@ from fftools.data import to_float
 from fftools.extras import measure
 from fftools.fast import convolution
 from fftools.fast.precision import precision_context, resolve_precision
-from fftools.fit import fit
+from fftools.fit import constant, fit
 from fftools.labels import Fourier, random_wrong
 from fftools.readout import predict
 from fftools.rules.forward_forward import ForwardForward
@@ -65,7 +65,7 @@ def ours(learner, train, steps: int) -> float:
         epochs=2,
         batch_size=BATCH,
         lr=LR,
-        cooldown=False,
+        schedule=constant,
         on_epoch=lambda *_: ticks.append(time.perf_counter()),
     )
     return (ticks[-1] - ticks[1]) / (len(part) // BATCH)

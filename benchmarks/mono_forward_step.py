@@ -27,7 +27,7 @@ from fftools.blocks import cnn, mlp
 from fftools.data import Split
 from fftools.extras import measure
 from fftools.fast.precision import resolve_precision
-from fftools.fit import fit
+from fftools.fit import constant, fit
 from fftools.rules.mono_forward import MonoForward
 
 LR, WIDTHS, FILTERS = 1e-3, [784, 1000, 1000], [3, 64, 128, 256, 512]
@@ -67,7 +67,7 @@ def ours(learner, train, batch: int) -> float:
         epochs=2,
         batch_size=batch,
         lr=LR,
-        cooldown=False,
+        schedule=constant,
         on_epoch=lambda *_: ticks.append(time.perf_counter()),
     )
     return (ticks[-1] - ticks[1]) / (len(train) // batch)

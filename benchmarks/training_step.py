@@ -33,7 +33,7 @@ from fftools.blocks import mlp
 from fftools.data import DataError, Split
 from fftools.extras import measure
 from fftools.fast.precision import precision_context, resolve_precision
-from fftools.fit import fit
+from fftools.fit import constant, fit
 from fftools.labels import Pixels
 from fftools.rules.forward_forward import ForwardForward
 
@@ -124,7 +124,7 @@ def ours(learner, train: Split, steps: int, epochs: int = 2) -> float:
         epochs=epochs,
         batch_size=BATCH,
         lr=LR,
-        cooldown=False,
+        schedule=constant,
         on_epoch=lambda *_: ticks.append(time.perf_counter()),
     )
     return statistics.median(after - before for before, after in pairwise(ticks[1:])) / steps

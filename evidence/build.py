@@ -8,8 +8,8 @@ from evidence.trials import PerChannel, PerPlace, Trial, place_norm
 from fftools import blocks, data, labels
 from fftools.extras import speedrun
 from fftools.inputs import expect
-from fftools.learner import Learner, Scores
-from fftools.readout import LinearReadout
+from fftools.learner import Learner
+from fftools.readout import Answers, LinearReadout
 from fftools.rules import goodness as parts
 from fftools.rules.backprop import Backprop
 from fftools.rules.channel_wise import ChannelWise
@@ -80,6 +80,7 @@ def forward_forward(blocks: nn.ModuleList, label, *, goodness="sum", threshold=N
     return Trial(*network, first_judge=first_judge + 1, peer=peer)
 
 
-def answers(learner: Learner, readout: LinearReadout | None = None) -> dict[str, Scores]:
-    """The ways in which a trained network can be asked, by the names they have in records."""
-    return learner.answers() | ({} if readout is None else readout.answers())
+def answers(learner: Learner, readout: LinearReadout | None = None) -> Answers:
+    """What a trained network and its read-out answer to images, by the names that they have in records."""
+    asked = [learner] if readout is None else [learner, readout]
+    return lambda images: dict(item for each in asked for item in each.answers(images).items())

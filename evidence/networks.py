@@ -19,7 +19,7 @@ from fftools import data
 from fftools.data import Split
 from fftools.files import write_all
 from fftools.learner import Learner
-from fftools.readout import LinearReadout, accuracy
+from fftools.readout import LinearReadout, accuracies
 
 LICENCE = "MIT"
 SAME = 1.01e-3  # one validation image in a thousand: what half precision may cost
@@ -133,8 +133,7 @@ def _untrained(card: dict) -> Kept:
             image = torch.zeros(1, *card["image"])
             unknown = [0.0] * len(image[0]), [1.0] * len(image[0])  # statistics, until the weights bring them
             learner, readout = build(card["config"], unknown).eval(), None
-            for scores in answers(learner).values():
-                scores(image)
+            answers(learner)(image)
             if card["config"].get("readout_epochs"):
                 readout = LinearReadout(learner, card["classes"]).eval()
                 readout.scores(image)
@@ -147,8 +146,8 @@ def _untrained(card: dict) -> Kept:
 def _measure(network: Kept, weights: dict[str, Tensor], asked: Split) -> dict[str, float]:
     """Accuracies on validation images with these weights, under the names of the records' metrics."""
     _fill("the run's weights", network, weights, str(next(iter(weights.values())).dtype)[6:])
-    ways = answers(network.learner, network.readout)
-    return {f"val_{name}": accuracy(scores, asked) for name, scores in ways.items()}
+    found = accuracies(answers(network.learner, network.readout), asked)
+    return {f"val_{name}": value for name, value in found.items()}
 
 
 def _fill(where: Path | str, network: Kept, tensors: dict[str, Tensor], precision: str) -> None:

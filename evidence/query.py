@@ -37,6 +37,15 @@ def value_of(record: dict, metric: str) -> float | list[float] | None:
     return record["metrics"].get(name)
 
 
+def images_of(record: dict, metric: str) -> int:
+    """How many images an accuracy of a record counts: "val_…" or "test_…"; 10,000 where it does not say."""
+    split = metric.split("_")[0]
+    for name, matrix in record["history"].get("confusion", {}).items():
+        if name.startswith(split):
+            return sum(map(sum, matrix))
+    return record["config"].get("validation_images", 10_000) if split == "val" else 10_000
+
+
 def holds(config: dict, parts: dict) -> bool:
     """Whether a configuration has these parts, at any depth; "none": None, false or missing."""
     return all(fits(config.get(key), part) for key, part in parts.items())
@@ -128,7 +137,7 @@ def _found(kept: list[dict], metric: str, scale: float, between: float = 0.0) ->
     if isinstance(first := next(iter(values.values())), list):
         values = dict(enumerate(first))
     config, (name, *digits), share = kept[0]["config"], metric.split(), values[min(values)]
-    images = config.get("validation_images", 10_000) if name.startswith("val_") else 10_000
+    images = images_of(kept[0], name)
     images = images * len(digits[-1]) // 10 if digits else images
     counted = name.startswith(("val_", "test_")) and 0 <= share <= 1
     counting = scale * math.sqrt(share * (1 - share) / images) if counted else 0.0

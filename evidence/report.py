@@ -15,7 +15,7 @@ import pandas as pd
 
 from evidence import names, records, studies
 from evidence.names import in_common, in_words
-from evidence.query import holds
+from evidence.query import Found, holds, images_of, interval
 
 SETS, plural = names.SETS, names.plural  # chapters ask for them here
 RULES = dict(mf="MF", bp="BP", fa="FA", dfa="DFA", ff="FF", cw="channel-wise")
@@ -45,14 +45,17 @@ class Mean(NamedTuple):
 
 
 class Lead(NamedTuple):
-    """The difference of two accuracies, in points, with two standard errors of it."""
+    """The difference of two accuracies, in points, and how far its 95 % interval reaches to either side.
+
+    From three seeds on that is `query.interval`'s, as on the claims page; below, two standard errors.
+    """
 
     points: float = np.nan
     noise: float = np.nan
     died: bool = False
 
     def says(self, ahead: str = "holds", behind: str = "reversed", between: str = "undecided") -> str:
-        """Which of three things: the first is ahead, or behind, or two standard errors cannot tell."""
+        """Which of three things: the first is ahead, or behind, or the interval holds both."""
         if np.isnan(self.points):
             return "a run died" if self.died else NOT_RUN
         return ahead if self.points > self.noise else behind if self.points < -self.noise else between
@@ -96,8 +99,7 @@ class Runs(list):
             return Mean(died=died)
         mean, several = float(np.mean(values)), len(values) > 1
         sd = float(np.std(values, ddof=1)) if several else np.nan
-        judged = self[0]["config"].get("validation_images", 10_000) if metric.startswith("val") else 10_000
-        error = sd / np.sqrt(len(values)) if several else standard_error(mean, judged)
+        error = sd / np.sqrt(len(values)) if several else standard_error(mean, images_of(self[0], metric))
         return Mean(mean, sd, float(error), len(values), died)
 
     def course(self) -> tuple[np.ndarray, np.ndarray]:
@@ -130,9 +132,8 @@ def lead(one: Runs, other: Runs, metric: str = "test", against: str | None = Non
     mine, theirs = one.values(metric), other.values(against or metric)
     if not mine or not theirs:
         return Lead(died=bool(first.died or second.died))
-    if len(mine) > 1 and set(mine) == set(theirs):
-        gaps = [mine[seed] - theirs[seed] for seed in mine]
-        return Lead(float(np.mean(gaps)), float(2 * np.std(gaps, ddof=1) / np.sqrt(len(gaps))))
+    if found := interval(Found(mine, one[0]), Found(theirs, other[0])):
+        return Lead(sum(found) / 2, (found[1] - found[0]) / 2)
     return Lead(first.value - second.value, float(2 * np.hypot(first.error, second.error)))
 
 

@@ -23,7 +23,7 @@ from fftools.blocks import mlp
 from fftools.data import Split
 from fftools.extras import measure, pipeline
 from fftools.fast.step import make_optimizer
-from fftools.fit import training_step
+from fftools.fit import constant, training_step
 from fftools.learner import materialise
 from fftools.rules.backprop import Backprop
 from fftools.rules.mono_forward import MonoForward
@@ -87,7 +87,9 @@ def turns(
         for key, work in works.items():
             (seconds,) = measure.timed(work, device, repeats=1, warm_up=not turn)
             found[key].append(seconds / steps)
-    settings = dict(epochs=repeats + 1, batch_size=batch_size, lr=1e-3, cooldown=False, precision="float32")
+    settings = dict(
+        epochs=repeats + 1, batch_size=batch_size, lr=1e-3, schedule=constant, precision="float32"
+    )
     run = pipeline.fit(build("mf", widths, split), split, **settings)
     found["mf", "pipelined"] = [
         seconds / steps for seconds in run.seconds[1:]

@@ -15,8 +15,7 @@ from fftools.extras import speedrun
 from fftools.extras.layer_by_layer import train_layers
 from fftools.fast.step import make_optimizer
 from fftools.fit import OutOfTime, fit
-from fftools.learner import Scores
-from fftools.readout import LinearReadout, accuracy, predict
+from fftools.readout import Answers, LinearReadout, accuracy, predictions
 from fftools.resume import load_state, save_state
 from fftools.rules.forward_forward import ForwardForward
 
@@ -90,22 +89,20 @@ def _schedule(config):
 def _logistic(config, seed, dataset, path, progress, deadline):
     """The plain control beside the networks of Table 6; its `strength` is chosen as their rates are."""
     scores, history = tables.logistic(dataset.train[: config.get("train_images")], config["strength"]), {}
-    return _asked({"accuracy": scores}, config, dataset, history), history
+    return _asked(lambda images: {"accuracy": scores(images)}, config, dataset, history), history
 
 
-def _asked(ways: dict[str, Scores], config, dataset, history) -> dict[str, float]:
-    """Accuracy of each way, of two classes also the area under the ROC curve; `history` gets confusions."""
+def _asked(answers: Answers, config, dataset, history) -> dict[str, float]:
+    """Accuracy of each answer, of two classes also the area under the ROC curve; `history` gets confusions."""
     metrics, confusion = {}, history.setdefault("confusion", {})
-    for name, scores in ways.items():
-        for split in config["splits"]:
-            asked = getattr(dataset, split)[: config.get(f"{split}_images")]
-            short = split.removesuffix("idation")
-            found, right = predict(scores, asked.images), asked.labels
-            metrics[f"{short}_{name}"] = (found == right).float().mean().item()
-            matrix = confusion_matrix(right.cpu(), found.cpu(), labels=range(dataset.classes))
+    for split in config["splits"]:
+        asked, short = getattr(dataset, split)[: config.get(f"{split}_images")], split.removesuffix("idation")
+        for name, found in predictions(answers, asked.images).items():
+            metrics[f"{short}_{name}"] = (found == asked.labels).float().mean().item()
+            matrix = confusion_matrix(asked.labels.cpu(), found.cpu(), labels=range(dataset.classes))
             confusion[f"{short}_{name}"] = matrix.tolist()
             if dataset.classes == 2:
-                metrics[f"{short}_{name}_auc"] = tables.roc_auc(scores, asked)
+                metrics[f"{short}_{name}_auc"] = tables.roc_auc(lambda images: answers(images)[name], asked)
     return metrics
 
 

@@ -61,17 +61,30 @@ def training_step(
     return torch.stack(losses)
 
 
+def cooldown(done: float, epochs: int) -> float:
+    """Factor on the rate in epoch e = 1, 2, …: 1 up to half-way, then 2(1 + E − e)/E (Hinton's code)."""
+    epoch = int(done) + 1
+    return 1.0 if epoch <= epochs // 2 else min(1.0, 2 * (1 + epochs - epoch) / epochs)
+
+
+def constant(done: float, epochs: int) -> float:
+    """Factor on the rate: always 1."""
+    return 1.0
+
+
 def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: float, optimizer: str = "adam",
-        seed: int = 0, shift: int = 0, flip: bool = False, cooldown: bool = True, precision: str = "auto",
-        validation: Split | None = None, validate_every: int = 1, resume: Path | str | None = None,
-        resume_seconds: float = 30.0, deadline: float | None = None, progress: str | None = None,
+        schedule: Callable[[float, int], float] = cooldown, weight_decay: float = 0.0, seed: int = 0,
+        shift: int = 0, flip: bool | str = False, precision: str = "auto", validation: Split | None = None,
+        validate_every: int = 1, resume: Path | str | None = None, resume_seconds: float = 30.0,
+        deadline: float | None = None, progress: str | None = None,
         on_epoch: Callable[[int, Learner], None] | None = None) -> History:  # fmt: skip
     """Train `learner` in place and return what happened: `training_step` for every batch of every epoch.
 
-    lr           constant for half of the epochs, then falling linearly if `cooldown` (Hinton's code)
-    optimizer    "adam", "adamw", or "sgd" with momentum 0.9
+    lr           times the factor that `schedule(epochs done, of how many)` gives before each step: `cooldown`,
+                 `constant` or one of your own
+    optimizer    "adam", "adamw", or "sgd" with momentum 0.9; each has its own way of `weight_decay`
     seed         of order, shifts and negatives; on one machine equal seeds give equal weights, bit for bit
-    shift, flip  random shift of the training images, in pixels; whether half of them are mirrored
+    shift, flip  how training images are moved and mirrored: see `Split.batches`
     precision    "bf16", "float32", or "auto": bf16 where the hardware multiplies in it
     validation   every `validate_every` epochs and after the last: accuracy, and what `learner.diagnose` gives
     resume       file to resume from; saved before the first epoch, then at the first epoch's end after each
@@ -93,8 +106,9 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
         check_data(split.images, split.labels, learner.classes)
     device = train.labels.device
     precision = resolve_precision(precision, device)
-    plan = dict(epochs=epochs, batch_size=batch_size, lr=lr, optimizer=optimizer, seed=seed, shift=shift,
-                flip=flip, cooldown=cooldown, precision=precision, images=len(train))  # fmt: skip
+    plan = dict(epochs=epochs, batch_size=batch_size, lr=lr, optimizer=optimizer, schedule=schedule.__name__,
+                weight_decay=weight_decay, seed=seed, shift=shift, flip=flip, precision=precision,
+                images=len(train))  # fmt: skip
     keep_freed_memory()
     with convolution.given_back(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
@@ -103,7 +117,7 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
         learner.zero_grad(set_to_none=True)  # an interrupted step leaves gradients behind
         if device.type == "cuda":
             learner.to(memory_format=torch.channels_last)  # on a CPU it was no faster
-        tuned = make_optimizer(optimizer, learner.trained(), lr, device)
+        tuned = make_optimizer(optimizer, learner.trained(), lr, device, weight_decay)
         order, history = torch.Generator().manual_seed(seed), History(precision=precision)
         run = Resumable(resume, plan, learner, tuned, order, history, (train.images, train.labels))
         step, done = Captured(partial(training_step, learner, tuned, precision), device), len(history.loss)
@@ -111,12 +125,12 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
             on_epoch(done, learner)
         bar = partial(tqdm, desc=progress, disable=progress is None, leave=False, unit="epoch")
         for epoch in bar(range(done + 1, epochs + 1), initial=done, total=epochs):
-            started, total, steps = time.monotonic(), 0.0, 0
+            started, total = time.monotonic(), 0.0
             learner.train()
-            set_lr(tuned, lr * cooldown_factor(epoch, epochs) if cooldown else lr)
-            for images, labels in train.batches(batch_size, order, shift, flip):
-                total, steps = total + step(images, labels), steps + 1
-            history.loss.append((total / steps).tolist())  # the epoch's only host synchronisation
+            for number, (images, labels) in enumerate(train.batches(batch_size, order, shift, flip, epoch)):
+                set_lr(tuned, lr * schedule(epoch - 1 + number * batch_size / len(train), epochs))
+                total = total + step(images, labels)
+            history.loss.append((total / (number + 1)).tolist())  # the epoch's only host synchronisation
             history.seconds += time.monotonic() - started
             learner.eval()
             _check(learner, history.loss[-1], images, epoch, lr)
@@ -133,11 +147,6 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
             if late:
                 raise OutOfTime(f"{epoch} of {epochs} epochs are done; another would overrun the deadline")
     return history
-
-
-def cooldown_factor(epoch: int, epochs: int) -> float:
-    """Factor on the learning rate in epoch 1, 2, …: 1 up to half-way, then 2(1 + E − e)/E (Hinton's code)."""
-    return 1.0 if epoch <= epochs // 2 else min(1.0, 2 * (1 + epochs - epoch) / epochs)
 
 
 @torch.no_grad()

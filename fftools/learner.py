@@ -31,9 +31,9 @@ class Learner(nn.Module):
         """`(N, classes)`; the argmax is the prediction."""
         raise NotImplementedError
 
-    def answers(self) -> dict[str, Scores]:
-        """The ways in which the network can be asked, by the names that they have in records."""
-        return {"accuracy": self.scores}
+    def answers(self, images: Tensor) -> dict[str, Tensor]:
+        """The scores `(N, classes)` of every way to ask the network, by the names that they have in records."""
+        return {"accuracy": self.scores(images)}
 
     def diagnose(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """What else to watch while it trains, by name: means over the batch, a row for each block."""
@@ -75,7 +75,6 @@ def materialise(learner: Learner, images: Tensor, labels: Tensor) -> None:
     list(learner.local_losses(for_blocks(images[:2], learner.blocks), labels[:2]))
 
 
-def of_each_block(goodness: Callable[[Tensor], list[Tensor]], blocks: nn.ModuleList) -> dict[str, Scores]:
-    """What each block alone answers, "layer_1" and so on; `goodness(images)` gives the scores of all."""
-    alone = lambda index: lambda images: goodness(images)[index]
-    return {f"layer_{index + 1}": alone(index) for index in range(len(blocks))}
+def of_each_block(scores: list[Tensor]) -> dict[str, Tensor]:
+    """What each block alone answers, as "layer_1" and so on."""
+    return {f"layer_{number}": x for number, x in enumerate(scores, 1)}

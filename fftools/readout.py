@@ -1,6 +1,6 @@
 """Asking a trained network for its answer: predictions, accuracy, and a linear classifier on its features."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,8 @@ from fftools.fast.precision import precision_context, resolve_precision
 from fftools.inputs import as_images, check_values, for_linear
 from fftools.learner import Learner, Scores
 
+Answers = Callable[[Tensor], dict[str, Tensor]]  # images (N, C, H, W) -> scores (N, classes) by name
+
 
 @torch.no_grad()
 def predict(scores: Scores, images: Tensor, batch_size: int = 1000, precision: str = "auto") -> Tensor:
@@ -19,20 +21,34 @@ def predict(scores: Scores, images: Tensor, batch_size: int = 1000, precision: s
     `scores` is `learner.scores`, `learner.one_pass`, the `scores` of a `LinearReadout`, or any function of
     its kind. Raises ValueError for images of another form, none at all, and values out of range.
     """
+    return predictions(lambda part: {"": scores(part)}, images, batch_size, precision)[""]
+
+
+@torch.no_grad()
+def predictions(answers: Answers, images: Tensor, batch_size: int = 1000,
+                precision: str = "auto") -> dict[str, Tensor]:  # fmt: skip
+    """As `predict`, of every way to ask: `answers` is `learner.answers`, and each image goes through once."""
     as_images(images)
     check_values(images)
     if not len(images):
         raise ValueError("there are no images to predict labels for")
-    precision, labels = resolve_precision(precision, images.device), []
+    precision, labels = resolve_precision(precision, images.device), {}
     for part in images.split(batch_size):
         with precision_context(precision, images.device):
-            labels.append(scores(as_images(part)).argmax(1))
-    return torch.cat(labels)
+            for name, scores in answers(as_images(part)).items():
+                labels.setdefault(name, []).append(scores.argmax(1))
+    return {name: torch.cat(parts) for name, parts in labels.items()}
 
 
 def accuracy(scores: Scores, split: Split, **options) -> float:
     """Share of right predictions on `split`, 0 to 1. `options` and errors are those of `predict`."""
     return (predict(scores, split.images, **options) == split.labels).float().mean().item()
+
+
+def accuracies(answers: Answers, split: Split, **options) -> dict[str, float]:
+    """As `accuracy`, of every way to ask: `answers` is `learner.answers`."""
+    found = predictions(answers, split.images, **options)
+    return {name: (labels == split.labels).float().mean().item() for name, labels in found.items()}
 
 
 @torch.no_grad()
@@ -75,8 +91,8 @@ class LinearReadout(Learner):
         """Logits `(N, classes)`."""
         return for_linear(self.learner.features(images), self.linear)
 
-    def answers(self) -> dict[str, Scores]:
-        return {"linear": self.scores}
+    def answers(self, images: Tensor) -> dict[str, Tensor]:
+        return {"linear": self.scores(images)}
 
     def trained(self) -> list[nn.Parameter]:
         return list(self.linear.parameters())

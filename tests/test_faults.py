@@ -52,6 +52,12 @@ RULES = {
 }
 
 
+def ways(learner) -> list:
+    """Everything of it that images go into."""
+    more = [learner.last_scores] if isinstance(learner, MonoForward) else []
+    return [learner.scores, *more, lambda images: torch.stack([*learner.answers(images).values()])]
+
+
 @pytest.fixture(params=RULES)
 def learner(request, noise):
     """Each rule with its layers' sizes settled."""
@@ -161,7 +167,7 @@ def test_pixels_out_of_range(learner, noise, bad):
 def test_scores_refuse_floats_that_must_be_meant_as_bytes(learner, noise):
     """Standardised images have no fixed range, so only `fit` and `predict` hold floats to [0, 1] exactly."""
     with torch.no_grad():
-        for ask in learner.answers().values():
+        for ask in ways(learner):
             with pytest.raises(ValueError, match=BAD_VALUES["0 to 255"][1]):
                 ask(noise.images.float())
             ask((noise.floats() - 0.1307) / 0.3081)
@@ -184,7 +190,7 @@ def test_float_images_train_as_bytes_do(learner, noise):
 
 def test_scores_take_bytes_as_training_does(learner, noise):
     with torch.no_grad():
-        for ask in learner.answers().values():
+        for ask in ways(learner):
             assert torch.equal(ask(noise.images), ask(noise.floats()))
     scheme = getattr(learner, "label", None)
     if scheme is not None:
@@ -219,7 +225,7 @@ BAD_FORMS = {
 def test_images_of_another_form(learner, noise, bad):
     make, message = BAD_FORMS[bad]
     images = make(noise.floats())
-    for ask in learner.answers().values():
+    for ask in ways(learner):
         with pytest.raises(ValueError, match=message):
             ask(images)
     with pytest.raises(ValueError, match=message):
@@ -234,7 +240,7 @@ def test_images_of_another_form(learner, noise, bad):
 def test_images_of_another_size(name, size, noise):
     learner = RULES[name]()
     list(learner.local_losses(noise.floats(), noise.labels))
-    for ask in learner.answers().values():
+    for ask in ways(learner):
         with pytest.raises(
             ValueError, match=r"knows images with \d+ features; these have \d+: they are of another size"
         ):

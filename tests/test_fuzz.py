@@ -16,7 +16,7 @@ from evidence import networks, records
 from fftools import data
 from fftools.blocks import cnn, mlp
 from fftools.data import DataError, Split, tables
-from fftools.fit import OutOfTime, TrainingError, fit
+from fftools.fit import OutOfTime, TrainingError, constant, fit
 from fftools.labels import Fourier, Hybrids, Morphology, Pixels
 from fftools.readout import LinearReadout
 from fftools.rules.backprop import Backprop
@@ -201,7 +201,7 @@ def test_fit():
                         ("shift", -1),
                         ("shift", 20),
                         ("flip", True),
-                        ("cooldown", False),
+                        ("schedule", constant),
                         ("precision", "float32"),
                         ("precision", "bf16"),
                         ("precision", "half"),

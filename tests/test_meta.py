@@ -91,8 +91,8 @@ def test_an_answer_never_waits(name, kind, noise, data):
         learner if isinstance(learner, LinearReadout) else on_meta(LinearReadout(MORE[name](), 4), noise)
     )
     with Bf16() if kind == "bf16" else torch.no_grad():
-        for way, ask in (learner.answers() | readout.answers()).items():
-            assert ask(data.images).shape == (64, 4), way
+        for way, scores in (learner.answers(data.images) | readout.answers(data.images)).items():
+            assert scores.shape == (64, 4), way
         if learner.classes:
             for rows in learner.diagnose(data.floats(), data.labels).values():
                 assert rows.device == META and len(rows) == len(learner.blocks)

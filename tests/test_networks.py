@@ -21,7 +21,7 @@ from evidence.studies.ff_cnn import BP_CNN, FF_CNN
 from evidence.studies.mlp import FF
 from fftools import data
 from fftools.data import Dataset, Split
-from fftools.readout import accuracy
+from fftools.readout import accuracies
 
 CNN = {
     "dataset": "digits",
@@ -108,9 +108,8 @@ def test_a_kept_network_answers_as_its_record_says(course, digits, name):
     assert readout is None or not readout.training and readout.learner is learner
     record = records.read(course / card["record"])
     assert card["metrics"] == record["metrics"] and card["config"] == record["config"] == CONFIGS[name]
-    found = {
-        f"val_{way}": accuracy(scores, digits.validation) for way, scores in answers(learner, readout).items()
-    }
+    judged = accuracies(answers(learner, readout), digits.validation)
+    found = {f"val_{way}": value for way, value in judged.items()}
     assert found == {key: value for key, value in record["metrics"].items() if key.startswith("val_")}
     assert len(found) == {"ff-cnn": 2, "bp-cnn": 1, "ff-mlp": 3, "label-free": 1, "standardised": 1}[name]
 
@@ -430,8 +429,7 @@ def test_every_network_of_the_course_loads_and_belongs_to_its_record(name, monke
     assert card["config"] in STUDIES[card["study"]].grid(card["profile"]), (
         "the command in its card would make it"
     )
-    for scores in answers(learner, readout).values():
-        found = scores(torch.rand(2, *card["image"]))
+    for found in answers(learner, readout)(torch.rand(2, *card["image"])).values():
         assert found.shape == (2, card["classes"]) and found.isfinite().all()
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from fftools.blocks import cnn, mlp
 from fftools.data import Split
 from fftools.extras import pipeline
-from fftools.fit import fit
+from fftools.fit import constant, fit
 from fftools.rules.backprop import Backprop
 from fftools.rules.mono_forward import MonoForward
 
@@ -51,7 +51,7 @@ def test_processes_give_the_weights_of_the_loop(build, train):
 
 def test_low_precision_and_a_constant_rate_too(train):
     one, other = dense(), dense()
-    changes = SETTINGS | dict(precision="bf16", cooldown=False)
+    changes = SETTINGS | dict(precision="bf16", schedule=constant)
     fit(one, train, **changes)
     pipeline.fit(other, train, **changes, threads=1)
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))

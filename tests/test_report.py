@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from evidence import records, report
 from evidence.report import NOT_RUN, Lead, Mean, Runs
@@ -90,6 +91,13 @@ def test_the_best_is_chosen_on_validation_images():
     assert Runs([lucky, good]).best() == [good]
 
 
+def test_an_error_knows_how_many_images_were_asked():
+    few = Runs(
+        [run(metrics={"test_ff_pred": 0.9}, history={"confusion": {"test_ff_pred": [[50, 7], [4, 53]]}})]
+    )
+    assert few.mean().error == pytest.approx(100 * (0.9 * 0.1 / 114) ** 0.5)
+
+
 def test_differences_are_paired_where_seeds_pair():
     """Seeds that move both rules alike say nothing of their difference."""
     one, other = seeds(0.91, 0.95, 0.93), seeds(0.90, 0.94, 0.92)
@@ -98,7 +106,8 @@ def test_differences_are_paired_where_seeds_pair():
     errors = np.std([91, 95, 93], ddof=1) / 3**0.5, np.std([90, 94], ddof=1) / 2**0.5
     assert unpaired == pytest.approx(Lead(1.0, 2 * np.hypot(*errors)))
     moved = seeds(0.91, 0.95, 0.98)
-    assert report.lead(moved, other).noise == pytest.approx(2 * np.std([1, 1, 6], ddof=1) / 3**0.5)
+    reach = stats.t.ppf(0.975, 2) * np.std([1, 1, 6], ddof=1) / 3**0.5
+    assert report.lead(moved, other).noise == pytest.approx(reach), "as the claims page has it"
     both = Runs([run(metrics={"test_ff_pred": 0.9, "test_bp_pred": 0.8})])
     assert report.lead(both, both, "test_ff_pred", "test_bp_pred").points == pytest.approx(10)
 

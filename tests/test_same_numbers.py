@@ -81,11 +81,7 @@ def run(name: str) -> dict:
     linear = fit(readout, digits.train[:200], **options).loss
     images = digits.validation[:20].floats()
     with torch.no_grad():
-        scores = {
-            way: [s.sum().item(), s.std().item()]
-            for way, ask in answers(learner).items()
-            for s in [ask(images)]
-        }
+        scores = {way: [s.sum().item(), s.std().item()] for way, s in answers(learner)(images).items()}
     return dict(
         loss=history.loss,
         validation=history.validation,

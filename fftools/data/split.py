@@ -51,22 +51,27 @@ class Split:
         """All images as float32 in [0, 1], `(N, C, H, W)`; rows of a table and token ids as they are."""
         return to_float(self.images)
 
-    def batches(
-        self, batch_size: int, generator: torch.Generator, shift: int = 0, flip: bool = False
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, batch_size: int, generator: torch.Generator, shift: int = 0, flip: bool | str = False,
+                epoch: int = 1) -> Iterator[tuple[Tensor, Tensor]]:  # fmt: skip
         """One epoch of shuffled batches: images float32 in [0, 1] `(B, C, H, W)`, labels int64 `(B,)`.
 
         `generator`, on the CPU, orders them alike on every device. The last, incomplete batch is left out:
         every step has one shape. `shift` moves each image by up to that many pixels both ways (Hinton 2022,
-        Section 3.3: 2), `flip` mirrors half of them. Raises ValueError for fewer than `batch_size` images.
+        Section 3.3: 2). `flip` mirrors half of them, by chance; "alternate": every other image in odd epochs, the
+        rest in even ones (Jordan 2024). Raises ValueError for fewer than `batch_size` images, or another `flip`.
         """
+        expect(flip in (False, True, "alternate"), 'flip must be True, False or "alternate"', flip)
         wanted = f"batch_size must be between 1 and the number of images, {len(self)}"
         expect(1 <= batch_size <= len(self), wanted, batch_size)
         order = torch.randperm(len(self), generator=generator).to(self.labels.device)
         for index in order[: len(self) // batch_size * batch_size].split(batch_size):
             images = to_float(self.images[index])
             images = random_shift(images, shift, generator) if shift else images
-            yield (random_flip(images, generator) if flip else images), self.labels[index]
+            if flip:
+                by_chance = torch.randint(2, index.shape, generator=generator).to(index.device)
+                mirrored = (index + epoch) % 2 == 0 if flip == "alternate" else by_chance == 1
+                images = torch.where(mirrored.view(-1, 1, 1, 1), images.flip(3), images)
+            yield images, self.labels[index]
 
 
 @dataclass(frozen=True)
@@ -103,12 +108,6 @@ def random_shift(images: Tensor, pixels: int, generator: torch.Generator) -> Ten
     offset = torch.randint(2 * pixels + 1, (2, count), generator=generator).to(images.device)
     windows = F.pad(images, [pixels] * 4).unfold(2, height, 1).unfold(3, width, 1)
     return windows[torch.arange(count, device=images.device), :, offset[0], offset[1]]
-
-
-def random_flip(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Each image `(C, H, W)` of a batch as it is or mirrored left to right, by chance."""
-    mirrored = torch.randint(2, (len(images), 1, 1, 1), generator=generator, dtype=torch.bool)
-    return torch.where(mirrored.to(images.device), images.flip(3), images)
 
 
 def hold_out(where: object, rest: np.ndarray, labels: np.ndarray, seed: int) -> list[np.ndarray]:

@@ -7,6 +7,7 @@ the same weights.
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,7 @@ from torch import multiprocessing as mp
 from fftools.data.split import Split
 from fftools.extras.stage import METHOD, Border, Plan, Stage, StageError, check_loss
 from fftools.fast.precision import precision_context, resolve_precision
+from fftools.fit import cooldown
 from fftools.inputs import check_data, expect
 from fftools.learner import materialise
 from fftools.rules.mono_forward import MonoForward
@@ -30,7 +32,8 @@ class Run:
 
 
 def fit(learner: MonoForward, train: Split, *, epochs: int, batch_size: int, lr: float, seed: int = 0,
-        cooldown: bool = True, precision: str = "auto", threads: int | None = None) -> Run:  # fmt: skip
+        schedule: Callable[[float, int], float] = cooldown, precision: str = "auto",
+        threads: int | None = None) -> Run:  # fmt: skip
     """Train `learner` in place, all blocks at once: the weights of `fftools.fit.fit` with Adam.
 
     On a CPU each block gets a process of its own, which takes a few seconds to start, and `threads` threads
@@ -47,7 +50,7 @@ def fit(learner: MonoForward, train: Split, *, epochs: int, batch_size: int, lr:
     expect(fits, f"need {wanted}", epochs=epochs, lr=lr, batch_size=batch_size)
     check_data(train.images, train.labels, learner.classes)
     device, threads = train.labels.device, threads or max(1, (os.cpu_count() or 1) // len(learner.blocks))
-    plan = Plan(epochs, batch_size, lr, seed, cooldown, resolve_precision(precision, device), threads)
+    plan = Plan(epochs, batch_size, lr, seed, schedule, resolve_precision(precision, device), threads)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         materialise(learner.to(device).train(), train.images, train.labels)

@@ -4,27 +4,16 @@ Six 3×3 layers behind a whitened 2×2 one, batch norm and GELU, identities to b
 images, a rate that rises and falls. `rules.layerwise` says what a layer is taught.
 """
 
-import math
-import time
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from fftools.data.split import Split, random_shift
-from fftools.fast import convolution
-from fftools.fast.memory import keep_freed_memory
-from fftools.fast.precision import resolve_precision
-from fftools.fast.step import Captured, make_optimizer, set_lr
-from fftools.fit import History, OutOfTime, TrainingError, training_step
-from fftools.inputs import check_data, expect, to_float
-from fftools.readout import accuracy
-from fftools.resume import Resumable
+from fftools.data.split import Split
+from fftools.fit import History, fit
+from fftools.inputs import expect, to_float
 from fftools.rules.layerwise import Classifier, Layerwise, Shares, Similarity
 
 WIDTHS = 128, 128, 256, 256, 512, 512
@@ -83,74 +72,19 @@ def whiten(learner: Layerwise, images: Tensor, eps: float = 3e-5) -> None:
     convolution.bias.copy_(torch.cat([-shift, shift]))
 
 
-def batches(
-    train: Split, size: int, epoch: int, mirrored: Tensor, order: torch.Generator, flip: bool
-) -> Iterator:
-    """Shuffled batches of images moved by up to 2 pixels; with `flip` each is mirrored in every other epoch.
-
-    `mirrored`, bool `(N,)`, says which ones in odd epochs. Images float32 `(size, C, H, W)`, labels `(size,)`;
-    the last, incomplete batch is left out.
-    """
-    shuffled = torch.randperm(len(train), generator=order).to(train.labels.device)
-    for index in shuffled[: len(train) // size * size].split(size):
-        images = random_shift(to_float(train.images[index]), 2, order)
-        turn = mirrored[index] ^ (epoch % 2 == 0)
-        images = torch.where(turn[:, None, None, None], images.flip(3), images) if flip else images
-        yield images.contiguous(memory_format=torch.channels_last), train.labels[index]
-
-
-# A resumed run brings random state and the path of convolutions along: the caller's come back, as in `fit`.
-@convolution.given_back()
-@torch.random.fork_rng(devices=[])
 def train(learner: Layerwise, split: Split, *, epochs: int, batch_size: int = 500, lr: float = 3e-3,
-          weight_decay: float = 0.01, flip: bool = True, seed: int = 0, precision: str = "auto",
-          validation: Split | None = None, resume: Path | str | None = None,
-          deadline: float | None = None, progress: str | None = None) -> History:  # fmt: skip
-    """Whiten and train `learner` in place by AdamW; the rate rises for 23 % of the steps, then falls.
+          weight_decay: float = 0.01, flip: bool = True, **options) -> History:  # fmt: skip
+    """Whiten, then `fit` by AdamW: the rate rises and falls, images move by up to 2 pixels.
 
-    The clock of the history runs in training alone. `validation`, `resume`, `deadline`, `progress` and errors
-    are those of `fit`; the state is saved after each epoch.
+    With `flip` each image is mirrored in every other epoch. `options` and errors are those of `fit`.
     """
-    expect(1 <= batch_size <= len(split), f"batch_size must be between 1 and {len(split)}", batch_size)
-    expect(epochs >= 1 and lr > 0, "epochs must be ≥ 1 and lr > 0", epochs=epochs, lr=lr)
-    check_data(split.images, split.labels, learner.classes)
-    keep_freed_memory()
-    device, order = split.labels.device, torch.Generator().manual_seed(seed)
-    precision = resolve_precision(precision, device)
-    learner.to(device).train()
-    learner.zero_grad(set_to_none=True)  # an interrupted step leaves gradients behind
-    whiten(learner, to_float(split.images[:5000]))
-    mirrored = torch.randint(2, (len(split),), generator=order, dtype=torch.bool).to(device)
-    tuned = make_optimizer("adamw", learner.trained(), lr, device)
-    tuned.param_groups[0]["weight_decay"] = weight_decay
-    history, steps = History(precision=precision), len(split) // batch_size
-    plan = dict(epochs=epochs, batch_size=batch_size, lr=lr, weight_decay=weight_decay, flip=flip, seed=seed,
-                precision=precision, images=len(split))  # fmt: skip
-    run = Resumable(resume, plan, learner, tuned, order, history, (split.images, split.labels))
-    step, done = Captured(partial(training_step, learner, tuned, precision), device), len(history.loss)
-    bar = partial(tqdm, desc=progress, disable=progress is None, leave=False, unit="epoch")
-    for epoch in bar(range(done + 1, epochs + 1), initial=done, total=epochs):
-        started, total = time.monotonic(), 0.0
-        for number, batch in enumerate(batches(split, batch_size, epoch, mirrored, order, flip)):
-            set_lr(tuned, lr * triangle((epoch - 1 + number / steps) / epochs))
-            total = total + step(*batch)
-        history.loss.append((total / steps).tolist())  # the epoch's only host synchronisation
-        history.seconds += time.monotonic() - started
-        if not all(map(math.isfinite, history.loss[-1])):
-            raise TrainingError(
-                f"the losses of epoch {epoch} are {history.loss[-1]}; lr={lr} is probably too high"
-            )
-        learner.eval()
-        if validation is not None:
-            history.validation.append([epoch, accuracy(learner.scores, validation, precision=precision)])
-        run.save()
-        learner.train(epoch < epochs)
-        if epoch < epochs and deadline and time.time() + time.monotonic() - started > deadline:
-            raise OutOfTime(f"{epoch} of {epochs} epochs are done; another would overrun the deadline")
-    learner.eval()
-    return history
+    whiten(learner.to(split.labels.device), to_float(split.images[:5000]))
+    plan = dict(epochs=epochs, batch_size=batch_size, lr=lr, optimizer="adamw", weight_decay=weight_decay)
+    turn = "alternate" if flip else False
+    return fit(learner, split, **plan, schedule=triangle, shift=2, flip=turn, **options)
 
 
-def triangle(share: float, peak: float = 0.23, start: float = 0.2, end: float = 0.07) -> float:
-    """Factor on the rate when this `share` of the steps is done: up to 1, then down to `end` (airbench)."""
+def triangle(done: float, epochs: int) -> float:
+    """Factor on the rate: from 0.2 up to 1 when 23 % of the epochs are done, then down to 0.07 (airbench)."""
+    share, peak, start, end = done / epochs, 0.23, 0.2, 0.07
     return start + (1 - start) * share / peak if share < peak else 1 - (1 - end) * (share - peak) / (1 - peak)

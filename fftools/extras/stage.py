@@ -1,7 +1,7 @@
 """What a pipeline is made of: stages, each with a block of its own, and the borders between them."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -11,7 +11,6 @@ from torch import multiprocessing as mp
 
 from fftools.fast.precision import precision_context
 from fftools.fast.step import make_optimizer, set_lr
-from fftools.fit import cooldown_factor
 from fftools.rules.mono_forward import MonoForward
 
 SLOTS = 2  # batches that may wait between two stages: one is read while the next is written
@@ -30,7 +29,7 @@ class Plan(NamedTuple):
     batch_size: int
     lr: float
     seed: int
-    cooldown: bool
+    schedule: Callable[[float, int], float]
     precision: str
     threads: int
 
@@ -45,8 +44,7 @@ class Stage:
         self.tuned = make_optimizer("adam", mine, plan.lr, device)
 
     def begin(self, epoch: int) -> None:
-        factor = cooldown_factor(epoch, self.plan.epochs) if self.plan.cooldown else 1
-        set_lr(self.tuned, self.plan.lr * factor)
+        set_lr(self.tuned, self.plan.lr * self.plan.schedule(epoch - 1, self.plan.epochs))
 
     def forward(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The loss, and what the next stage gets."""

@@ -41,13 +41,14 @@ class Captured:
         return found
 
 
-def make_optimizer(name: str, parameters: Iterable[nn.Parameter], lr: float,
-                   device: torch.device) -> torch.optim.Optimizer:  # fmt: skip
+def make_optimizer(name: str, parameters: Iterable[nn.Parameter], lr: float, device: torch.device,
+                   weight_decay: float = 0.0) -> torch.optim.Optimizer:  # fmt: skip
     """The optimizer `name` of these parameters: "adam", "adamw" or "sgd" (momentum 0.9); fused where it can be."""
     cuda = device.type == "cuda"
     rate = torch.tensor(lr, device=device) if cuda else lr  # a captured graph reads the rate from the device
     options = dict(momentum=0.9) if name == "sgd" else dict(capturable=cuda)
-    return OPTIMIZERS[name](parameters, lr=rate, fused=device.type != "mps", **options)
+    options |= dict(fused=device.type != "mps", weight_decay=weight_decay)
+    return OPTIMIZERS[name](parameters, lr=rate, **options)
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:

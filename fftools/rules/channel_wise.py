@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from fftools.blocks import layer_norm
 from fftools.inputs import expect
-from fftools.learner import Learner, Scores, of_each_block
+from fftools.learner import Learner, of_each_block
 
 
 class ChannelWise(Learner):
@@ -53,9 +53,10 @@ class ChannelWise(Learner):
         """The blocks' goodness added up, `(N, classes)` float32."""
         return sum(self.goodness(images))
 
-    def answers(self) -> dict[str, Scores]:
+    def answers(self, images: Tensor) -> dict[str, Tensor]:
         """See `Learner`: all blocks together, and each alone."""
-        return {"goodness": self.scores} | of_each_block(self.goodness, self.blocks)
+        goodness = self.goodness(images)
+        return {"goodness": sum(goodness)} | of_each_block(goodness)
 
     def extra_repr(self) -> str:
         return f"classes={self.classes}, temperature={self.temperature}"

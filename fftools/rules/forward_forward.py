@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fftools.inputs import as_images, expect, for_linear
 from fftools.labels import Hybrids, LabelScheme
-from fftools.learner import Learner, Scores
+from fftools.learner import Learner
 from fftools.rules.goodness import RandomLabels, SumOfSquares
 
 
@@ -103,10 +103,10 @@ class ForwardForward(Learner):
             raise ValueError("no softmax was trained beside the blocks; HardLabels() as negatives bring it")
         return for_linear(self.features(images), self.softmax)
 
-    def answers(self) -> dict[str, Scores]:
+    def answers(self, images: Tensor) -> dict[str, Tensor]:
         """See `Learner`: by goodness, and by the softmax; a network without labels has no answer."""
-        ways = {"goodness": self.scores} if self.classes else {}
-        return ways if self.softmax is None else ways | {"one_pass": self.one_pass}
+        found = {"goodness": self.scores(images)} if self.classes else {}
+        return found if self.softmax is None else found | {"one_pass": self.one_pass(images)}
 
     def diagnose(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """See `Learner`: "discrimination", `[loss, accuracy]` of each block (FF-CNN, Section 2.2).

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fftools.inputs import expect, for_linear
-from fftools.learner import Learner, Scores, of_each_block
+from fftools.learner import Learner, of_each_block
 
 
 class MonoForward(Learner):
@@ -87,10 +87,10 @@ class MonoForward(Learner):
         """The paper's *BP prediction*: the last block's goodness alone, `(N, classes)`."""
         return for_linear(self.read(self.activations(images)[-1]), self.projections[-1])
 
-    def answers(self) -> dict[str, Scores]:
+    def answers(self, images: Tensor) -> dict[str, Tensor]:
         """See `Learner`: the paper's two predictions, and that of each block alone."""
-        alone = of_each_block(self.goodness, self.blocks)
-        return {"ff_pred": self.scores, "bp_pred": self.last_scores} | alone
+        goodness = self.goodness(images)
+        return {"ff_pred": sum(goodness), "bp_pred": goodness[-1]} | of_each_block(goodness)
 
     def read(self, x: Tensor) -> Tensor:
         """What a projection matrix sees of a block's output: `(N, D)`."""
