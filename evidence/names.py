@@ -4,9 +4,16 @@ import re
 
 LONGEST = 60  # characters of a run's readable name
 SHORT = dict(
-    epochs="ep", train_images="n", batch_size="b", strength="k", temperature="t", negatives_each="neg"
+    epochs="ep",
+    train_images="n",
+    batch_size="b",
+    strength="k",
+    temperature="t",
+    negatives_each="neg",
+    layers_per_block="block",
 )
-USUAL = dict(label="fourier", set=1, strength=0.35, norm="layer", first_loss=1, first_judge=1, classes=2)
+USUAL = dict(label="fourier", set=1, strength=0.35, norm="layer", first_loss=1, first_judge=1, classes=2,
+             layers_per_block=1)  # fmt: skip
 SETS = dict(
     mnist="MNIST", fashion_mnist="Fashion-MNIST", cifar10="CIFAR-10", cifar100="CIFAR-100", digits="digits"
 )
@@ -18,16 +25,18 @@ def slug(config: dict) -> str:
     """What a run is, for people, in at most `LONGEST` characters; a record is found by its `run_name`."""
     network, labels, blocks = (config.get(part, {}) for part in ("network", "labels", "blocks"))
     widths = blocks.get("widths", config.get("widths", [])[1:])
+    form = f"{len(widths)}x{widths[0]}-{widths[-1]}" if len(widths) > 4 else "-".join(map(str, widths))
     options = {"label": config.get("label"), **labels, **network}
+    rule = options.pop("head", config.get("rule"))
     options |= {"pool": blocks.get("pool"), "weights": config.get("weights")}
     written = lambda key, value: f"{SHORT.get(key, key)}{value:g}"
     numbers = lambda *keys: [written(key, config[key]) for key in keys if config.get(key)]
     parts = [
-        config.get("rule"),
+        rule,
         config.get("way"),
         config.get("dataset", config.get("shape")),
         *config.get("form", {}).values(),
-        f"{len(widths)}x{widths[0]}" if len(set(widths)) == 1 else "-".join(map(str, widths)),
+        f"{len(widths)}x{widths[0]}" if len(set(widths)) == 1 else form,
         f"k{blocks['kernel']}" if blocks else "",
         {True: "local", False: "through"}.get(network.get("local"), ""),
         *numbers("lr", "strength", "epochs", "steps", "shift"),

@@ -383,9 +383,7 @@ def test_the_state_of_another_run_is_refused(small, noise, tmp_path, changed):
         fit(small(), noise, **settings | changed)
     ((name, value),) = changed.items()
     assert str(tmp_path / "c.pt") in str(error.value)
-    assert re.search(
-        f"; delete it.*{name}: it has .*, asked for .*$", str(error.value)
-    )
+    assert re.search(f"; delete it.*{name}: it has .*, asked for .*$", str(error.value))
 
 
 def test_the_state_of_other_data_or_another_network_is_refused(small, noise, tmp_path):
