@@ -1,4 +1,4 @@
-"""Command line: `python -m evidence study list | status | run NAME | show NAME`, `… claims [--write]`."""
+"""Command line: `python -m evidence study list | status | run NAME | show NAME | again RECORD`, `… claims`."""
 
 import argparse
 import json
@@ -6,6 +6,8 @@ import os
 import re
 import sys
 from pathlib import Path
+
+import pandas as pd
 
 from evidence import claims, cluster, pages, records, run, studies
 from evidence.query import table
@@ -38,6 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     study.add_parser("list", help="the studies and how many of their runs are recorded")
     study.add_parser("status", help="runs done and missing, by study and profile")
     make, show = study.add_parser("run"), study.add_parser("show")
+    anew = study.add_parser("again", help="make a recorded run anew, and compare")
+    anew.add_argument("record", type=Path, help="its file, results/STUDY/….json")
     for action in (make, show):
         action.add_argument("name", choices=studies.STUDIES)
         action.add_argument("--profile", choices=("quick", "full"), default="quick")
@@ -60,11 +64,23 @@ def _study(arguments) -> None:
             print(f"{name:24} {len(records.load(name)):3} records  {study.about}")
     elif arguments.action == "status":
         print(run.status().to_string(index=False))
+    elif arguments.action == "again":
+        _again(arguments.record)
     else:
         if arguments.action == "run":
             counts = _run(arguments)
             print(", ".join(f"{count} {end}" for end, count in counts.items()), file=sys.stderr)
         print(table(arguments.name, arguments.profile).to_string())
+
+
+def _again(path: Path) -> None:
+    kept, anew = records.read(path), run.again(path)
+    told = {"kept": kept["metrics"], "again": anew["metrics"]}
+    print(pd.DataFrame(told).assign(difference=lambda both: both["again"] - both["kept"]).to_string())
+    for name, record in (("kept", kept), ("again", anew)):
+        print(
+            f"{name:6}", *(record["provenance"][part] for part in ("commit", "torch", "device", "precision"))
+        )
 
 
 def _run(arguments) -> dict[str, int]:

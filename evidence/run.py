@@ -105,6 +105,16 @@ def run(study: str, config: dict, seed: int, profile: str, device="auto", progre
     return records.read(path)
 
 
+def again(path: Path, **options) -> dict:
+    """Make a recorded run anew; what was kept of it is not used and not touched. Options as in `run`.
+
+    The new record lies in `runs/again/`, beside the folder of the records. Raises ValueError as `records.read`.
+    """
+    kept, path = records.read(path), path.resolve()
+    anew = path.parents[2] / "runs" / "again" / kept["study"] / path.name
+    return run(kept["study"], kept["config"], kept["seed"], kept["profile"], path=anew, **options)
+
+
 def _make(study, config, seed, profile, device, path, progress, deadline) -> None:
     started = time.monotonic()
     split = dict(seed=seed) if config["dataset"] in data.TABLES else {}  # each run has its own

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from evidence import __main__ as command
-from evidence import claims, pages, records, studies
+from evidence import claims, pages, records, run, studies
 from evidence.studies import Study, change
 from evidence.studies.mlp import FF
 from fftools import __main__ as data_command
@@ -74,6 +74,21 @@ def test_study_list_run_and_show(call):
     assert before == sorted(
         (path.name, path.stat().st_mtime_ns) for path in (records.folder() / "tiny").iterdir()
     )
+
+
+def test_a_run_is_made_anew_and_compared(call, monkeypatch):
+    call("study", "run", "tiny")
+    (path,) = (records.folder() / "tiny").glob("*.json")
+    before, trained = path.read_bytes(), []
+    train = run.train
+    monkeypatch.setattr(run, "train", lambda *rest: trained.append(rest) or train(*rest))
+    path.write_bytes(before.replace(b'"val_goodness": 0', b'"val_goodness": 1'))
+    status, out, err = call("study", "again", str(path))
+    assert status == 0 and len(trained) == 1, err
+    row = out.splitlines()[1].split()
+    assert row[0] == "val_goodness" and float(row[3]) == -1 and out.splitlines()[-1].startswith("again")
+    assert path.read_bytes().count(b'"val_goodness": 1') == 1, "the kept record stays as it is"
+    assert call("study", "again", "nowhere.json")[0] == 1
 
 
 def test_a_broken_record_is_a_message_and_no_traceback(call):
