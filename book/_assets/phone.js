@@ -20,7 +20,10 @@ function foldAll() {
     const lines = code.textContent.trim().split("\n").length;
     if (lines > SHORT) fold([code], `Code, ${lines} lines`);
   }
-  for (const entries of document.querySelectorAll("article .api")) fold([entries], "Show the entries");
+  for (const entries of document.querySelectorAll("article .api")) {
+    const module = entries.querySelector(".rubric")?.textContent ?? ""; // the first of its package
+    fold([entries], `Show ${module.split(".").slice(0, 2).join(".")}`);
+  }
   const exercises = [...document.querySelectorAll("section#exercises > :not(h2)")];
   if (exercises.length) fold(exercises, "Show the exercises");
 }

@@ -92,7 +92,7 @@ async function mountDigit(element, { network: first }) {
     el(
       "section",
       { class: "digit-fool" },
-      el("h3", {}, "Fool it"),
+      el("h2", {}, "Fool it"),
       sliders.element,
       el("p", {}, "Stroke by stroke, one digit becomes another. Watch where the answer turns:"),
       turns(act),
