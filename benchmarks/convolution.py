@@ -1,13 +1,13 @@
-"""Convolutions on a CPU: through Fourier space against PyTorch's own, and what the cost model expects, by shape.
+"""Convolutions on a CPU, by shape: through Fourier space, by PyTorch, and what the cost model expects.
 
     python benchmarks/convolution.py          (about four minutes of one core)
 
 direct     `torch.nn.functional.conv2d`, the better of its two layouts, float32 and bf16
 fourier    `fftools.fast.fourier.convolve`, on maps that lie as it wants them
-taken      the way that `fftools.fast.convolution` takes; a star marks the shapes where the other one was faster
+taken      the way that `fftools.fast.convolution` takes; a star marks shapes where the other one was faster
 
-Forward and both gradients, 100 maps, in milliseconds of one thread: the best of several turns, in which both ways take
-turns. Then the two pooling kernels of `fftools.fast.maps` against PyTorch's, forward and backward.
+Forward and both gradients, 100 maps, in milliseconds of one thread: the best of several turns, in which both
+ways take turns. Then the two pooling kernels of `fftools.fast.maps` against PyTorch's, forward and backward.
 """
 
 import time
@@ -21,7 +21,7 @@ from fftools.fast.maps import AveragedReLU, max_pooling
 from fftools.fast.memory import keep_freed_memory
 
 SAMPLES, TURNS = 100, 7
-# (channels, filters, kernel, edge of the map, padding): the FF-CNN's second and third layers, then those of other chapters.
+# Channels, filters, kernel, edge of the map, padding: the FF-CNN's layers 2 and 3, then other chapters'.
 SHAPES = [
     (width, width, kernel, 28 - layer * (kernel - 1), 0)
     for kernel in (3, 5, 7)
@@ -72,7 +72,8 @@ def convolutions(dtype: torch.dtype) -> None:
         chosen = convolution.cheaper(x.shape, filters, kernel, padding, dtype)
         missed = chosen != (through < min(direct))
         print(
-            f"{'':8}  {f'{channels}→{filters} {kernel}×{kernel}':>14} {f'{edge}×{edge}':>6} {min(direct):9.1f} {through:9.1f} "
+            f"{'':8}  {f'{channels}→{filters} {kernel}×{kernel}':>14} {f'{edge}×{edge}':>6} "
+            f"{min(direct):9.1f} {through:9.1f} "
             f"{min(direct) / through:6.2f}  {'fourier' if chosen else 'direct'}{' *' * missed}",
             flush=True,
         )

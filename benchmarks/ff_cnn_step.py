@@ -1,18 +1,18 @@
 """The FF-CNN's training step against the plain one: same network, same batch, same rule, in one run.
 
-    python benchmarks/ff_cnn_step.py              (two minutes on two cores; --width and --kernel choose the network)
+    python benchmarks/ff_cnn_step.py       (two minutes on two cores; --width and --kernel choose the network)
 
-ours     `fftools.fit`'s step: positive and negative images in one batch, bf16 where the hardware has it, layer 1 frozen
-         without a graph, fused Adam, memory kept between steps, a captured CUDA graph on a GPU
-plain    float32 and eager: positive and negative images one after the other, PyTorch's ReLU, convolutions and Adam
+ours     `fftools.fit`'s step: positive and negative images in one batch, bf16 where the hardware has it,
+         layer 1 frozen without a graph, fused Adam, memory kept between steps, a captured CUDA graph on a GPU
+plain    float32 and eager: positive images, then negative ones, PyTorch's ReLU, convolutions and Adam
 
-scoring  goodness of images under every label: `learner.scores` as it is, and with every convolution PyTorch's own
+scoring  goodness of images under every label: `learner.scores` as it is, and with PyTorch's own convolutions
 
-Both follow the strictly local reading on batches of 50 images, and their losses are compared before anything is timed.
-(The plain one profits from kept memory too, since both share a process: the ratio is a cautious one.)
-The two take turns; the ratio is the median over the turns. The share is that of the floating-point operations which
-PyTorch counts in our step, against the rate at which this machine multiplies large square matrices in the same
-precision in the same run.
+Both follow the strictly local reading on batches of 50 images, and their losses are compared before anything
+is timed. (The plain one profits from kept memory too, since both share a process: the ratio is a cautious
+one.) The two take turns; the ratio is the median over the turns. The share is that of the floating-point
+operations which PyTorch counts in our step, against the rate at which this machine multiplies large square
+matrices in the same precision in the same run.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def plain(blocks, scheme, train, steps: int) -> float:
 
 
 def scoring(learner, images) -> tuple[float, float]:
-    """Seconds for a prediction by goodness of each image, as it is and with every convolution PyTorch's own."""
+    """Seconds for a prediction by goodness of each image, as it is and with PyTorch's own convolutions."""
     spent = []
     for path in (None, "direct"):
         convolution.take(path)
@@ -177,12 +177,13 @@ def main() -> None:
     with precision_context(precision, device):
         count = measure.operations(lambda: learn(learner, images, labels))
     print(
-        f"goodness of 10,000 images: {1e4 * seen:.1f} s, {1e4 * before:.1f} s with PyTorch's convolutions: {before / seen:.2f} "
-        "times as fast"
+        f"goodness of 10,000 images: {1e4 * seen:.1f} s, {1e4 * before:.1f} s "
+        f"with PyTorch's convolutions: {before / seen:.2f} times as fast"
     )
     print(
         f"plain  {slow * 1e3:8.2f} ms a step\nours   {fast * 1e3:8.2f} ms a step\n"
-        f"ratio  {statistics.median(ratios):8.2f}   ({ratios[0]:.2f} to {ratios[-1]:.2f} over {chosen.turns} turns)\n"
+        f"ratio  {statistics.median(ratios):8.2f}   "
+        f"({ratios[0]:.2f} to {ratios[-1]:.2f} over {chosen.turns} turns)\n"
         f"{count / 1e9:.2f} GFLOP a step: {count / fast / 1e9:.0f} GFLOP/s, {count / fast / rate:.0%} of the "
         f"{rate / 1e9:.0f} GFLOP/s at which large matrices are multiplied here"
     )

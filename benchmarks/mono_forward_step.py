@@ -1,16 +1,16 @@
 """Mono-Forward's training step against the plain one: same network, same batch, same rule, in one run.
 
-    python benchmarks/mono_forward_step.py        (seconds on two cores; --network cnn takes minutes; --batch 2000)
+    python benchmarks/mono_forward_step.py   (seconds on two cores; --network cnn takes minutes; --batch 2000)
 
-ours     `fftools.fit`'s step: bf16 where the hardware has it, fused Adam, memory kept between steps, small maps convolved
+ours     `fftools.fit`'s step: bf16 where the hardware has it, fused Adam, kept memory, small maps convolved
          by matrix products, ReLU and average pooling sent back in one, a captured CUDA graph on a GPU
-plain    float32 and eager, as one would write it down: PyTorch's own modules, every layer with an Adam of its own, in a
-         process of its own, which knows nothing of what ours changes for the whole process
+plain    float32 and eager, as one would write it down: PyTorch's own modules, every layer with an Adam of its
+         own, in a process of its own, which knows nothing of what ours changes for the whole process
 
-The MLP is the paper's 2×1000 on MNIST, the CNN its 64-128-256-512 on images of CIFAR's size; batches of 128 images, or as
-many as asked: the larger the batch, the more of a step is matrix products.
-Their losses are compared before anything is timed. The two take turns; the ratio is the median over the turns. Without
-MNIST the MLP sees scikit-learn's digits; the CNN sees random bytes, since nothing is learned here.
+The MLP is the paper's 2×1000 on MNIST, the CNN its 64-128-256-512 on images of CIFAR's size; batches of 128
+images, or as many as asked: the larger the batch, the more of a step is matrix products. Their losses are
+compared before anything is timed. The two take turns; the ratio is the median over the turns. Without MNIST
+the MLP sees scikit-learn's digits; the CNN sees random bytes, since nothing is learned here.
 """
 
 import argparse
@@ -156,7 +156,8 @@ def main() -> None:
     ratios = sorted(slow / fast for fast, slow in turns)
     print(
         f"plain  {slow * 1e3:8.2f} ms a step\nours   {fast * 1e3:8.2f} ms a step\n"
-        f"ratio  {statistics.median(ratios):8.2f}   ({ratios[0]:.2f} to {ratios[-1]:.2f} over {chosen.turns} turns)"
+        f"ratio  {statistics.median(ratios):8.2f}   "
+        f"({ratios[0]:.2f} to {ratios[-1]:.2f} over {chosen.turns} turns)"
     )
 
 

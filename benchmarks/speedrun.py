@@ -1,17 +1,17 @@
 """Seconds to an accuracy on CIFAR-10 without backpropagation, and with it on the same network: the speedrun.
 
-    python benchmarks/speedrun.py                                  (every rule, 2 and 4 epochs, one trial)
+    python benchmarks/speedrun.py                            (every rule, 2 and 4 epochs, one trial)
     python benchmarks/speedrun.py --rules Mono-Forward --epochs 8 16 --trials 3
-    python benchmarks/speedrun.py --narrow                         (a quarter of the channels: for a laptop's core)
+    python benchmarks/speedrun.py --narrow                   (a quarter of the channels: for a laptop's core)
 
-The clock is airbench's (Jordan 2024): it runs in training alone, with the data on the device, after one untimed
-warm-up. All 50,000 training images are trained on, the test images are asked once, at the end, with their mirror
-images. Nothing is chosen here: the settings are those of the study, whose own choices (`speedrun-choices`, on validation
-images) are still to be run. A run's whole schedule belongs to its length, so each length is a run of its own, and
-"seconds to 90 %" are those of the shortest one whose mean over the trials reaches it.
+The clock is airbench's (Jordan 2024): it runs in training alone, data on the device, after one untimed
+warm-up. All 50,000 training images are trained on, the test images are asked once, at the end, with their
+mirror images. Nothing is chosen here: the settings are those of the study, whose choices (`speedrun-choices`,
+on validation images) are still to be run. A run's whole schedule belongs to its length, so each length is its
+own run, and "seconds to 90 %" are those of the shortest one whose mean over the trials reaches it.
 
-Order, shifts and mirroring of the images are the same for every rule of a trial. The rules differ in their heads and in
-how many layers share a loss: `evidence/studies/speedrun.py`.
+Order, shifts and mirroring of the images are the same for every rule of a trial. The rules differ in their
+heads and in how many layers share a loss: `evidence/studies/speedrun.py`.
 """
 
 import argparse
@@ -56,8 +56,10 @@ def main() -> None:
     chosen = options.parse_args()
     dataset = data.load("cifar10", chosen.device)
     train, device = (dataset.train + dataset.validation)[: chosen.images], dataset.train.labels.device
-    print(f"{len(train):,} images, {device}, {torch.get_num_threads()} threads, "
-          f"{resolve_precision('auto', device)}, PyTorch {torch.__version__}, {chosen.trials} trials\n")  # fmt: skip
+    print(
+        f"{len(train):,} images, {device}, {torch.get_num_threads()} threads, "
+        f"{resolve_precision('auto', device)}, PyTorch {torch.__version__}, {chosen.trials} trials\n"
+    )
     print(f"{'rule':34}{'epochs':>7}{'seconds':>10}{'test %':>16}")
     for rule in chosen.rules:
         reached = {}

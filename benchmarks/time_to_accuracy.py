@@ -1,12 +1,13 @@
-"""Seconds of training, and the test accuracy they buy: Mono-Forward and backpropagation on the same blocks, in one run.
+"""Seconds of training and the test accuracy they buy: Mono-Forward and backprop on the same blocks, one run.
 
-    python benchmarks/time_to_accuracy.py                             (MNIST, 2×1000; about a minute on two cores)
-    python benchmarks/time_to_accuracy.py --network cnn --epochs 40   (CIFAR-10, 64-128-256-512; meant for a GPU)
+    python benchmarks/time_to_accuracy.py                           (MNIST, 2×1000; about a minute, two cores)
+    python benchmarks/time_to_accuracy.py --network cnn --epochs 40 (CIFAR-10, 64-128-256-512; for a GPU)
 
-The settings are those of the course's races (`race`): batches of 128 and rates chosen on validation images. The
-CNN's inputs are standardised, moved by up to 2 pixels and mirrored. Trained is on all images but the validation images;
-nothing is chosen here, so the test images are asked once. The seconds are those of `fftools.fit` from its first line to the
-last step, with the capture of the CUDA graph on a GPU, without the loading of the data. The data must be at hand.
+The settings are those of the course's races (`race`): batches of 128 and rates chosen on validation images.
+The CNN's inputs are standardised, moved by up to 2 pixels and mirrored. Trained is on all images but the
+validation images; nothing is chosen here, so the test images are asked once. The seconds are those of
+`fftools.fit` from its first line to the last step, with the capture of the CUDA graph on a GPU, without the
+loading of the data. The data must be at hand.
 """
 
 import argparse
@@ -65,7 +66,8 @@ def main() -> None:
         else f"{device}, {torch.get_num_threads()} threads"
     )
     print(
-        f"{name}; torch {torch.__version__}; {resolve_precision('auto', device)}\n{dataset.name}, {chosen.network}, "
+        f"{name}; torch {torch.__version__}; {resolve_precision('auto', device)}\n"
+        f"{dataset.name}, {chosen.network}, "
         f"{len(dataset.train):,} images, {chosen.epochs} epochs, seed 0\n"
     )
     for rule, called in (("mf", "Mono-Forward"), ("bp", "backpropagation")):

@@ -2,14 +2,16 @@
 
     python benchmarks/training_step.py            (about 20 seconds on two cores)
 
-ours             `fftools.fit`: images on the device, vectorised labels, bf16 where the hardware has it, fused Adam,
-                 a captured CUDA graph on a GPU
-straightforward  what the article's code does: torchvision's dataset through ToTensor and a DataLoader, wrong labels
-                 drawn in a Python loop, float32, plain Adam per layer, positive and negative images one after the other
+ours             `fftools.fit`: images on the device, vectorised labels, bf16 where the hardware has it, fused
+                 Adam, a captured CUDA graph on a GPU
+straightforward  what the article's code does: torchvision's dataset through ToTensor and a DataLoader, wrong
+                 labels drawn in a Python loop, float32, plain Adam per layer, positive and negative images
+                 one after the other
 
-Both train three blocks of 1,000 neurons, each on its own loss, on batches of 100 images. The two take turns, and
-the ratio is the median over the turns, so that other work on the machine disturbs both alike. Before anything is
-timed, the losses of both are compared on one batch. Without MNIST the images are random bytes of the same shape.
+Both train three blocks of 1,000 neurons, each on its own loss, on batches of 100 images. The two take turns,
+and the ratio is the median over the turns, so that other work on the machine disturbs both alike. Before
+anything is timed, the losses of both are compared on one batch. Without MNIST the images are random bytes of
+the same shape.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Command line: `python -m evidence study list | status | run NAME | show NAME | again RECORD`, `… claims`."""
+"""Commands: `python -m evidence study list | status | run NAME | show NAME | again RECORD`, `… claims`."""
 
 import argparse
 import json

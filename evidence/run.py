@@ -92,7 +92,7 @@ def attempt(study, path, config, seed, profile, threads, options) -> tuple[str, 
 
 def run(study: str, config: dict, seed: int, profile: str, device="auto", progress: bool = True,
         deadline: float | None = None, wait: bool = True, path: Path | None = None) -> dict:  # fmt: skip
-    """Return the record of one run: read it, copy it from another study that made the same run, or make the run.
+    """Return the record of one run: read it, copy it from another study that made the same run, or make it.
 
     One process at a time makes a run. Another one waits for its record or, without `wait`, raises
     `filelock.Timeout`. Raises `fit.OutOfTime`, its state saved, when the run cannot end before `deadline`
@@ -108,7 +108,7 @@ def run(study: str, config: dict, seed: int, profile: str, device="auto", progre
 def again(path: Path, **options) -> dict:
     """Make a recorded run anew; what was kept of it is not used and not touched. Options as in `run`.
 
-    The new record lies in `runs/again/`, beside the folder of the records. Raises ValueError as `records.read`.
+    The new record lies in `runs/again/`, beside the records' folder. Raises ValueError as `records.read`.
     """
     kept, path = records.read(path), path.resolve()
     anew = path.parents[2] / "runs" / "again" / kept["study"] / path.name

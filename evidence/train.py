@@ -93,7 +93,7 @@ def _logistic(config, seed, dataset, path, progress, deadline):
 
 
 def _asked(answers: Answers, config, dataset, history) -> dict[str, float]:
-    """Accuracy of each answer, of two classes also the area under the ROC curve; `history` gets confusions."""
+    """Each answer's accuracy, of two classes also the area under the ROC curve; `history` gets confusions."""
     metrics, confusion = {}, history.setdefault("confusion", {})
     for split in config["splits"]:
         asked, short = getattr(dataset, split)[: config.get(f"{split}_images")], split.removesuffix("idation")

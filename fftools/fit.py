@@ -1,4 +1,4 @@
-"""The loop that trains every learning rule, and what makes it safe to kill; `extras` has others, for races."""
+"""The loop that trains every rule, and what makes it safe to kill; `extras` has others, for races."""
 
 import math
 import time
@@ -80,7 +80,7 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
         on_epoch: Callable[[int, Learner], None] | None = None) -> History:  # fmt: skip
     """Train `learner` in place and return what happened: `training_step` for every batch of every epoch.
 
-    lr           times the factor that `schedule(epochs done, of how many)` gives before each step: `cooldown`,
+    lr           times the factor `schedule(epochs done, of how many)` gives before each step: `cooldown`,
                  `constant` or one of your own
     optimizer    "adam", "adamw", or "sgd" with momentum 0.9; each has its own way of `weight_decay`
     seed         of order, shifts and negatives; on one machine equal seeds give equal weights, bit for bit

@@ -32,7 +32,7 @@ class Learner(nn.Module):
         raise NotImplementedError
 
     def answers(self, images: Tensor) -> dict[str, Tensor]:
-        """The scores `(N, classes)` of every way to ask the network, by the names that they have in records."""
+        """The scores `(N, classes)` of every way to ask the network, by the names they have in records."""
         return {"accuracy": self.scores(images)}
 
     def diagnose(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:

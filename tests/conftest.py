@@ -21,14 +21,14 @@ torch.set_num_threads(
     1
 )  # networks this small gain nothing from a second thread, and lose much on a busy machine
 
-# Of files that are tested side by side, each chapter's kernel has its share of the cores: two that each want them all are
-# slower than one after the other.
+# Of files that are tested side by side, each chapter's kernel has its share of the cores: two that each want
+# them all are slower than one after the other.
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
 
 
 def pytest_collection_modifyitems(items):
-    """Chapters: compare what cells print and show, but not stderr, where progress bars and the data banner go."""
+    """Chapters: compare what cells print and show, not stderr, where progress bars and the data banner go."""
     for item in items:
         if hasattr(item.parent, "skip_compare") and "stderr" not in item.parent.skip_compare:
             item.parent.skip_compare += ("stderr",)

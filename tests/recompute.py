@@ -1,8 +1,8 @@
-"""Every verdict once more, from `evidence/claims.toml` and `results/` alone, written without reading our code's answers.
+"""Every verdict again, from `evidence/claims.toml` and `results/` alone, written without our code's answers.
 
-    python tests/recompute.py [ROOT]        prints each verdict that differs from results/verdicts.json; 1 if one does
+    python tests/recompute.py [ROOT]    prints verdicts that differ from results/verdicts.json; 1 if one does
 
-Imports nothing of ours. It follows the rule as the page *What we could reproduce* states it, and uses scipy's own t-tests.
+It imports nothing of ours, follows the rule on the page *What we could reproduce*, and uses scipy's t-tests.
 """
 
 import json
@@ -204,7 +204,7 @@ class Judge:
 
 
 def between(one, other) -> tuple[float, float] | None:
-    """95 % confidence interval of the difference of two means, by scipy's t-tests; None with fewer than three seeds."""
+    """95 % confidence interval of two means' difference, by scipy's t-tests; None below three seeds."""
     (config, a), (config_b, b) = one, other
     gap = np.mean(list(a.values())) - np.mean(list(b.values()))
     if config.get("exact") and config_b.get("exact"):

@@ -76,7 +76,7 @@ def test_the_cnns_step_is_measured_against_the_same_rule(monkeypatch, capsys, di
         float(re.search(rf"^{name} +([\d.]+)", said, re.MULTILINE)[1]) for name in ("plain", "ours", "ratio")
     )
     assert slow > 0 and fast > 0 and ratio > 0
-    # Counted by hand: forward of all three layers, weight gradients of layers 2 and 3 only, for 2 × 50 images.
+    # By hand: forward of all three layers, weight gradients of layers 2 and 3 only, for 2 × 50 images.
     layers = [24 * 24 * 4 * 1 * 25, 20 * 20 * 4 * 4 * 25, 16 * 16 * 4 * 4 * 25]
     operations = 100 * 2 * (sum(layers) + sum(layers[1:]))
     assert float(re.search(r"([\d.]+) GFLOP a step", said)[1]) == pytest.approx(operations / 1e9, abs=0.006)

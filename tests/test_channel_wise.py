@@ -1,4 +1,4 @@
-"""Channel-wise goodness: each class owns channels, each block learns alone, and its update is that of the formula."""
+"""Channel-wise goodness: each class owns channels, each block learns alone, its update is the formula's."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def convolutional(**options) -> ChannelWise:
 
 
 def test_gradients_equal_those_by_hand(noise):
-    """NumPy, float64: G_c is the mean square of class c, δ = softmax(G/T) − y, ∂a = 2aδ/(Tn), ∂W = (∂a ⊙ [z > 0])ᵀ x."""
+    """NumPy, float64: G_c is c's mean square, δ = softmax(G/T) − y, ∂a = 2aδ/(Tn), ∂W = (∂a ⊙ [z > 0])ᵀ x."""
     learner, x = dense(temperature=0.5).double(), noise.floats().double()
     losses = list(learner.local_losses(x, noise.labels))
     torch.stack(losses).sum().backward()
@@ -60,7 +60,7 @@ def test_no_gradient_crosses_a_border(make, noise):
 
 
 def test_it_is_a_given_projection_of_squared_activations(noise):
-    """Class c's row of the matrix is one over its share of the channels, at each of their places, and zero elsewhere."""
+    """Class c's row is one over its share of the channels, at each of their places, and zero elsewhere."""
     learner = convolutional()
     for x, found in zip(learner.activations(noise.floats()), learner.goodness(noise.floats()), strict=True):
         channels, places = x.shape[1], x[0, 0].numel()

@@ -69,7 +69,7 @@ def widths(metric, *several):
     return [query(metric, widths=[784, width]) for width in several]
 
 
-# --- numbers -------------------------------------------------------------------------------------------------------
+# --- numbers ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_better_baseline_changes_the_papers_lead(save, only):
     )
 
 
-# --- statements ----------------------------------------------------------------------------------------------------
+# --- statements ---------------------------------------------------------------------------------------------
 
 
 def test_a_statement_with_fewer_than_three_seeds_is_never_decided(save):
@@ -335,7 +335,7 @@ def test_a_single_seeds_noise_is_that_of_its_study_too(save):
     assert "(one seed)" in pages.measured(shown) and "such runs differ by ±1.70" in pages.scale(shown.found())
 
 
-# --- choosing and asking ---------------------------------------------------------------------------------------------
+# --- choosing and asking ------------------------------------------------------------------------------------
 
 
 def test_no_configuration_is_chosen_on_test_images(save):
@@ -381,7 +381,7 @@ def test_metrics_that_lie_in_the_history(save):
     assert ask(query("val_goodness of 1")) is None
 
 
-# --- what a chapter measures -------------------------------------------------------------------------------------------
+# --- what a chapter measures --------------------------------------------------------------------------------
 
 
 def test_what_a_chapter_measures_is_judged_like_all_else(save, monkeypatch):
@@ -430,7 +430,7 @@ def test_each_measurement_is_made_by_its_chapter():
         assert "measured(" in text and re.search(pattern, text), (chapter, name)
 
 
-# --- the pages ---------------------------------------------------------------------------------------------------------
+# --- the pages ----------------------------------------------------------------------------------------------
 
 
 def test_a_line_tells_all(save, only):
@@ -488,7 +488,7 @@ def test_every_verdict_is_a_word_and_a_sign_of_its_own():
         assert f".{verdict.split(' in ')[0].replace(' ', '-')}" in css, verdict
 
 
-# --- the project's own claims ------------------------------------------------------------------------------------------
+# --- the project's own claims -------------------------------------------------------------------------------
 
 
 def test_the_protocol_selects_one_configuration():

@@ -1,4 +1,4 @@
-"""Class activation maps: their sums are the networks' own answers, and each place stands where its window looks."""
+"""Class activation maps: their sums are the networks' answers, each place stands where its window looks."""
 
 import pytest
 import torch
@@ -86,7 +86,7 @@ def test_maps_of_a_mean_goodness_are_means(images):
 
 
 def test_maps_of_a_trained_network_add_up_and_find_the_digit(digits):
-    """With waves for labels and layer normalisation, as in the paper; the digit's places tell more than the empty rim."""
+    """With wave labels and layer norm, as in the paper; the digit's places tell more than the empty rim."""
     torch.manual_seed(0)
     learner = by_words(cnn(1, [6, 6, 6], 5), Fourier(), norm="layer", first_loss=1, first_judge=1)
     fit(learner, digits.train[:600], epochs=2, batch_size=50, lr=3e-3, precision="float32")

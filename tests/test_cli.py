@@ -29,7 +29,7 @@ TINY = change(
 
 @pytest.fixture
 def call(monkeypatch, capsys, digits):
-    """Calls `python -m evidence`, or for data `python -m fftools`, with these words; gives status, stdout and stderr."""
+    """`python -m evidence`, or for data `python -m fftools`, with these words: status, stdout and stderr."""
     monkeypatch.setattr(
         studies, "STUDIES", {"tiny": Study("tiny", "a question", TINY, [{}], quick={"lr": 2e-3})}
     )

@@ -235,7 +235,7 @@ def idx(array: np.ndarray) -> bytes:
 
 @pytest.fixture
 def mnist_files(monkeypatch, tmp_path):
-    """A small dataset in MNIST's place: 10,020 training images (20 + 10,000 for validation) and 30 for the test."""
+    """A dataset in MNIST's place: 10,020 training images (20 + 10,000 for validation) and 30 for the test."""
     generator = np.random.default_rng(0)
     parts = {
         "train-images-idx3-ubyte": generator.integers(256, size=(10_020, 28, 28), dtype=np.uint8),

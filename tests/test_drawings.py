@@ -1,4 +1,4 @@
-"""The drawings: their files are what tools/drawings.py draws, whole pictures with words for those who listen."""
+"""The drawings: files as tools/drawings.py draws them, whole pictures with words for those who listen."""
 
 import re
 import sys

@@ -37,7 +37,7 @@ def numbered(request):
     return nbformat.read(request.param, 4), request.param.name
 
 
-# ---- form -------------------------------------------------------------------------------------------------------
+# ---- form --------------------------------------------------------------------------------------------------
 
 
 def test_every_chapter_has_four_exercises_from_one_line_to_a_project(numbered):
@@ -92,13 +92,14 @@ def names(tree, context) -> set[str]:
     return found
 
 
-# ---- the unfilled stub fails --------------------------------------------------------------------------------------
+# ---- the unfilled stub fails -------------------------------------------------------------------------------
 
 
 def surroundings(cells, dataset, functions: bool) -> dict:
-    """A namespace with the names of some code cells: imports, classes, literals, the data and, if asked, functions are real.
+    """A namespace with the names of some code cells: imports, classes, literals and the data are real.
 
-    Everything else (what was trained, measured, drawn) is a stand-in. A stub raises before anything looks at its arguments.
+    So are functions, if asked. Everything else (what was trained, measured, drawn) is a stand-in. A stub
+    raises before anything looks at its arguments.
     """
     found = {}
     for cell in cells:
@@ -118,7 +119,7 @@ def surroundings(cells, dataset, functions: bool) -> dict:
 
 
 def is_plain(node) -> bool:
-    """Whether a statement gives names to literals; an empty list or dictionary is no value yet, a loop will fill it."""
+    """Whether a statement names literals; an empty list or dictionary is none yet, a loop will fill it."""
     try:
         ast.literal_eval(node.value if isinstance(node, ast.Assign) else node)
     except ValueError:
@@ -130,7 +131,7 @@ def is_plain(node) -> bool:
 
 
 def fails(notebook, name, exercise, dataset) -> str:
-    """Run an exercise's stub, then its check; empty if the stub's own error stops them, otherwise what happened instead.
+    """Run an exercise's stub, then its check; empty if the stub's own error stops them, else what happened.
 
     If an earlier function cannot do with stand-ins, once more without any function.
     """
@@ -146,7 +147,7 @@ def fails(notebook, name, exercise, dataset) -> str:
 
 
 def what_stops(cells: dict[str, str], space: dict) -> str:
-    """Run cells one after the other; empty if it is the stub that stops them, otherwise what happened instead."""
+    """Run cells one after the other; empty if it is the stub that stops them, else what happened instead."""
     try:
         for name, source in cells.items():
             exec(compile(source, name, "exec"), space)
@@ -210,7 +211,7 @@ def test_the_proof_tells_a_failing_stub_from_other_failures(check, told, digits)
     assert found.startswith(told) and bool(found) == bool(told)
 
 
-# ---- the student build --------------------------------------------------------------------------------------------
+# ---- the student build -------------------------------------------------------------------------------------
 
 
 def test_a_stub_stands_where_the_solution_stood():
@@ -325,11 +326,11 @@ def test_the_build_writes_the_same_files_again(tmp_path):
     assert built == {path: path.read_bytes() for path in built}
 
 
-# ---- nbgrader's source ----------------------------------------------------------------------------------------------
+# ---- nbgrader's source -------------------------------------------------------------------------------------
 
 
 def complaint(notebook) -> str:
-    """What nbgrader would refuse: the rules of its metadata, version 3, and that only solution cells hold solutions."""
+    """What nbgrader refuses: its metadata's rules, version 3, and that only solution cells hold solutions."""
     seen = set()
     for place, cell in enumerate(notebook.cells):
         if "nbgrader" not in cell.metadata:
@@ -408,7 +409,7 @@ def test_an_unmarked_solution_is_what_nbgrader_refuses():
 
 
 def lost_points(cell) -> str:
-    """Why nbgrader would not give a check that ran all of its points: an error, an error stream, or a number as the result."""
+    """Why a check that ran loses points in nbgrader: an error, an error stream, or a number as result."""
     for output in cell.outputs:
         if output.output_type == "error" or output.get("name") == "stderr":
             return "counts as failed"

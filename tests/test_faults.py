@@ -1,4 +1,4 @@
-"""Bad input gets an error that names it and says what was expected: images, labels, and files to resume from."""
+"""Bad input gets an error that names it and says what was expected: images, labels, files to resume from."""
 
 import re
 

@@ -222,7 +222,8 @@ import sys
 from evidence import __main__, studies
 from evidence.studies.mlp import FF
 tiny = FF | {TINY | dict(epochs=40)}
-studies.STUDIES["tiny"] = studies.Study("tiny", "×, ± and →", tiny, [dict(lr=lr / 1e4) for lr in range(1, 30)])
+studies.STUDIES["tiny"] = studies.Study("tiny", "×, ± and →",
+                                        tiny, [dict(lr=lr / 1e4) for lr in range(1, 30)])
 sys.argv = ["evidence", *sys.argv[1:]]
 sys.exit(__main__.main())
 """

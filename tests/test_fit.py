@@ -1,4 +1,4 @@
-"""The training loop: its arithmetic, its seeds, its precision, its refusals, and being killed in the middle."""
+"""The training loop: its arithmetic, seeds, precision, refusals, and being killed in the middle."""
 
 import os
 import re
@@ -37,7 +37,7 @@ class NextLabel(Pixels):
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_training_equals_ff_written_out_by_hand(noise, optimizer):
-    """Four epochs of a two-block network, in float64 numpy, with Kingma & Ba's Algorithm 1 or with momentum 0.9."""
+    """Four epochs of a two-block network in float64 numpy, with Kingma & Ba's Algorithm 1 or momentum 0.9."""
     torch.manual_seed(0)
     learner = forward_forward(mlp([64, 20, 12]), NextLabel(4), threshold=2.0)
     theta = [p.detach().double().numpy().copy() for p in learner.parameters()]
@@ -422,7 +422,7 @@ def test_one_bit_of_a_finished_runs_state_is_missed(small, noise, tmp_path, plac
 
 
 def test_the_state_is_written_whole_or_not_at_all(small, noise, tmp_path, monkeypatch):
-    """Cut short in the middle of writing the state after the third epoch, that after the second is still there."""
+    """Cut short while writing the state after the third epoch, that after the second is still there."""
     path, write, calls = tmp_path / "c.pt", Path.write_bytes, []
     options = SMALL | {"epochs": 5, "seed": 3, "resume_seconds": 0}
 
@@ -532,7 +532,7 @@ def test_kill_9_and_resume_end_where_an_uninterrupted_run_ends(killed, kind):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 class TestCuda:
-    """Captured and replayed, a step does what it does on the CPU; a resumed run ends where a plain one ends."""
+    """Captured and replayed, a step does as on the CPU; a resumed run ends where a plain one ends."""
 
     def trained(self, split, device, epochs=6, **options):
         torch.manual_seed(0)

@@ -181,7 +181,7 @@ def test_peer_loss_is_the_variance_of_the_units_mean_activity():
 def hand_gradient(weight, bias, x, *, goodness, loss, threshold, peer, temperature):
     """dL/dW and dL/db of one block on inputs x (first half positive, second half negative), in float64 numpy.
 
-    a = relu(xWᵀ + b);  e = Σa² − θ (or the mean);  L from e;  so  dL/dW = Σₙ (dL/deₙ · de/daₙ · [aₙ > 0]) xₙᵀ.
+    a = relu(xWᵀ + b);  e = Σa² − θ (or the mean);  L from e;  dL/dW = Σₙ (dL/deₙ · de/daₙ · [aₙ > 0]) xₙᵀ.
     """
     z = x @ weight.T + bias
     a = np.maximum(z, 0)

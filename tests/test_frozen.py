@@ -1,4 +1,4 @@
-"""No record is ever lost: grids keep the hashes of their configurations, and each record is found under its own."""
+"""No record is ever lost: grids keep their configurations' hashes, and each record is found under its own."""
 
 import json
 from pathlib import Path

@@ -27,7 +27,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
 ADDRESS = tool.repository()
 
 
-# ---- the chapters ---------------------------------------------------------------------------------------------
+# ---- the chapters ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
@@ -108,7 +108,7 @@ def test_pictures_have_alt_text_and_nothing_needs_a_widget(chapter):
         assert "\r" not in "".join(texts(cell)), f"a progress bar was kept:\n{cell.source}"
 
 
-# ---- the tool ---------------------------------------------------------------------------------------------------
+# ---- the tool ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -131,7 +131,8 @@ def house(tmp_path):
         "networks/b-study.json": "{}",
         "pyproject.toml": '[project.urls]\nRepository = "https://github.com/new/home"\n',
         "_config.yml": "repository:\n  url: https://github.com/old/home  # by the tool\n",
-        "README.md": "[x](https://colab.research.google.com/github/old/home/blob/main/n.ipynb), github.com/old/homestead",
+        "README.md": "[x](https://colab.research.google.com/github/old/home/blob/main/n.ipynb), "
+        "github.com/old/homestead",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -309,7 +310,10 @@ def test_a_failing_cell_leaves_the_notebook_as_it_was(house):
 
 
 def test_outputs_from_the_fallback_dataset_are_refused(house, capsys):
-    taken = 'sys.modules["fftools.data.load"]._banner("mnist", data.load("digits", "cpu"), data.DataError("no host"))'
+    taken = (
+        'sys.modules["fftools.data.load"]._banner("mnist", data.load("digits", "cpu"), '
+        'data.DataError("no host"))'
+    )
     path = make_chapter(house, f"import sys\nfrom fftools import data\n{taken}")
     tool.run(path, root=house)
     assert tool.check(house) == 1
@@ -329,7 +333,7 @@ def test_the_address_is_written_wherever_it_stands(house):
     assert tool.tags(notebook.cells[0]) == ["colab", "remove-cell"]
 
 
-# ---- the repository -----------------------------------------------------------------------------------------------
+# ---- the repository ----------------------------------------------------------------------------------------
 
 
 def test_the_repository_address_is_the_same_everywhere():
@@ -382,7 +386,7 @@ def test_make_names_its_commands():
         assert f"make {command} " in shown
 
 
-# ---- the built pages ----------------------------------------------------------------------------------------------
+# ---- the built pages ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -422,7 +426,7 @@ def test_pages_load_nothing_from_outside(pages):
 
 
 def strip_data(html):
-    """The page without its embedded pictures, whose base64 may spell anything; a slider's frames are bare strings of it."""
+    """The page without its pictures: base64 may spell anything; a slider's frames are bare strings of it."""
     return re.sub(r'base64,[A-Za-z0-9+/=\\\s]+|"[A-Za-z0-9+/]{100,}=*"', "", html)
 
 

@@ -143,7 +143,7 @@ def test_hybrids_know_no_labels(images):
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("size", [(28, 28), (32, 32), (28, 20)])
 def test_waves_are_cosines_of_one_mode(number, size):
-    """Against the closed form, and against the paper's recipe read backward: one mode and its mirror in Fourier space."""
+    """Against the closed form and the paper's recipe backward: one mode and its mirror in Fourier space."""
     scheme = Fourier(set=number)
     waves, (height, width) = scheme.waves(*size), size
     assert waves.shape == (10, 1, *size) and waves.dtype == torch.float32

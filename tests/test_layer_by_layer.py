@@ -12,7 +12,7 @@ from fftools.labels import Pixels
 
 
 class ArticleLayer(nn.Linear):
-    """A layer of the article (Sherstnev 2023): own optimizer, own loop, loss log(1 + exp(±(mean square − θ)))."""
+    """The article's layer (Sherstnev 2023): own optimizer and loop, loss log(1 + exp(±(mean square − θ)))."""
 
     def __init__(self, inputs, outputs, lr, steps, threshold=3.0):
         super().__init__(inputs, outputs)

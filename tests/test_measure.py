@@ -48,7 +48,7 @@ def test_operations_are_those_of_the_matrix_products():
 
 
 def test_operations_of_a_step_by_hand():
-    """Mono-Forward asks nobody for the gradient of a block's input: one product less for each block after the first."""
+    """Mono-Forward asks for no gradient of a block's input: a product less for each block after the first."""
     n, widths = 16, [784, 30, 20]
     layers = [a * b for a, b in zip(widths, widths[1:])]
     matrices = [width * 10 for width in widths[1:]]
@@ -74,7 +74,7 @@ def test_what_rests_is_parameters_and_adams_two_moments():
 
 @pytest.mark.parametrize("kind, extra", [(MonoForward, 0), (Backprop, 1)])
 def test_each_further_layer_costs_backprop_its_activations_and_mono_forward_none(kind, extra):
-    """The slope of the paper's Figure 3: weights, gradients and Adam's moments; for backprop what the layer gave out, too."""
+    """The slope of the paper's Figure 3: weights, gradients, Adam's moments; for backprop, outputs too."""
     n, width = 2_000, 200
     peaks = [
         measure.training(
@@ -86,7 +86,7 @@ def test_each_further_layer_costs_backprop_its_activations_and_mono_forward_none
     layer, activations = 4 * 4 * (width * width + matrix), 4 * n * width
     steps = [b - a for a, b in zip(peaks, peaks[1:])]
     assert max(steps) - min(steps) < 0.02 * max(steps), "a straight line"
-    # Backprop lets go of activations while gradients come in: the peak may hold up to one of the two sets less.
+    # Backprop drops activations while gradients come in: the peak may hold up to one of the two sets less.
     assert extra * activations + layer / 4 <= steps[0] <= extra * activations + 1.01 * layer
     if not extra:
         assert steps[0] == pytest.approx(layer, rel=0.01)

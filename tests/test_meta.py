@@ -1,4 +1,4 @@
-"""A GPU's habits without a GPU: on the meta device a host synchronisation, or a tensor left on the CPU, raises."""
+"""A GPU's habits without a GPU: the meta device refuses host synchronisation and tensors left on the CPU."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ MORE = RULES | {
 
 
 class Bf16(TorchFunctionMode):
-    """What autocast does on a GPU, for the layers that are used here; PyTorch has no autocast on the meta device."""
+    """What autocast does on a GPU, for the layers used here; PyTorch has no autocast on the meta device."""
 
     def __torch_function__(self, function, types, arguments=(), options=None):
         dtype = {
@@ -124,7 +124,7 @@ def test_class_maps_never_wait(noise, data):
 
 
 def test_few_candidates_leave_nothing_on_the_cpu(noise, data):
-    """Which images are asked about a label is known on the device: the sizes are, here, those of all images."""
+    """Which images are asked about a label is known on the device: here the sizes are those of all images."""
     learner = on_meta(ForwardForward(cnn(1, [4, 4], 3), Fourier(4)), noise)
     with _config.patch(meta_nonzero_assume_all_nonzero=True):
         found = few_candidates.goodness(

@@ -1,4 +1,4 @@
-"""Mono-Forward: each block's update is that of its own cross-entropy, and nothing crosses a block's border."""
+"""Mono-Forward: each block's update is that of its own cross-entropy; nothing crosses a block's border."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def step(learner, images, labels) -> list[float]:
 
 
 def test_gradients_equal_the_papers_equations_by_hand(noise):
-    """Equations 5 to 8 in NumPy, float64: G = a Mᵀ, δ = softmax(G) − y, ∂M = δᵀ a, ∂W = (δ M ⊙ [z > 0])ᵀ x."""
+    """Equations 5 to 8 in NumPy float64: G = a Mᵀ, δ = softmax(G) − y, ∂M = δᵀ a, ∂W = (δ M ⊙ [z > 0])ᵀ x."""
     learner, x = dense().double(), noise.floats().double()
     losses = step(learner, x, noise.labels)
     x = x.flatten(1).numpy()
@@ -71,7 +71,7 @@ def test_a_plain_gradient_step_moves_weights_against_their_gradient(noise):
 
 @pytest.mark.parametrize("make", [dense, convolutional])
 def test_no_gradient_crosses_a_border(make, noise):
-    """A block's gradients are the same whatever lies above it, and its loss reaches no parameter of another."""
+    """A block's gradients are the same whatever lies above, and its loss reaches no parameter of another."""
     learner = make()
     for number, loss in enumerate(learner.local_losses(noise.floats(), noise.labels)):
         learner.zero_grad(set_to_none=True)
@@ -148,7 +148,7 @@ def test_layers_below_do_not_feel_the_ones_above(digits):
 
 
 def test_plugged_in_and_out(digits):
-    """A third block trained alone leaves the two below as they are, bit for bit; taken off, the old network is back."""
+    """A third block, trained alone, changes no bit of the two below; taken off, the old network is back."""
     torch.manual_seed(0)
     learner, x = MonoForward(mlp([784, 40, 30], bias=False)), digits.test.floats()
     fit(learner, digits.train, epochs=4, batch_size=50, lr=3e-3)
@@ -249,7 +249,7 @@ def test_places_average_the_map_before_the_matrix(noise):
             MonoForward(mlp([4, 4]), places=wrong)
 
 
-# ---- feedback alignment ---------------------------------------------------------------------------------------
+# ---- feedback alignment ------------------------------------------------------------------------------------
 
 
 def rival(kind, blocks, **options):
@@ -262,7 +262,7 @@ def rival(kind, blocks, **options):
 
 @pytest.mark.parametrize("kind", [FeedbackAlignment, DirectFeedbackAlignment])
 def test_gradients_equal_feedback_alignment_by_hand(kind, noise):
-    """In NumPy, float64: as backprop, but the error reaches a hidden layer through B in the place of the weights."""
+    """In NumPy, float64: backprop, but the error reaches a hidden layer through B in place of the weights."""
     learner = rival(kind, mlp([64, 20, 12])).double()
     x = noise.floats().double()
     (loss,) = learner.local_losses(x, noise.labels)

@@ -62,7 +62,7 @@ def test_what_is_flat_stays_flat():
 
 @pytest.mark.parametrize("classes, shape, often", [(10, (1, 28, 28), 1.0), (100, (3, 32, 32), 0.5)])
 def test_windows_of_an_empty_image_tell_the_label(classes, shape, often):
-    """Spread over the whole image: any two labels look different in all 7×7 windows, of a hundred labels in most."""
+    """Spread over the image: any two labels differ in all 7×7 windows, of a hundred labels in most."""
     found = Morphology(classes).embed(torch.zeros(classes, *shape), torch.arange(classes))
     assert found.shape == (classes, *shape) and found.amin() == 0 and found.amax() == 1
     windows = found[:, 0].unfold(1, 7, 7).unfold(2, 7, 7).flatten(1, 2).flatten(2).transpose(0, 1)

@@ -127,7 +127,7 @@ def test_the_weights_are_the_runs_in_half_precision(course, name):
 
 
 def test_weights_that_half_precision_would_spoil_are_kept_whole(course):
-    """A first block a million times smaller, and a second one as much larger: the same network, but not in halves."""
+    """A first block a million times smaller, a second as much larger: the same network, but not in halves."""
     config = CONFIGS["bp-cnn"]
     path = run_file(course, "bp-cnn")
     state = torch.load(path, weights_only=True)
@@ -379,7 +379,7 @@ def test_a_card_that_was_edited_or_describes_nothing(course):
 
 @pytest.mark.parametrize("kind", ["weights", "card"])
 def test_damage_anywhere_is_found(course, kind, monkeypatch):
-    """300 random flips, cuts and insertions: every one a clear error by name, nothing unpickled, nothing executed."""
+    """300 random flips, cuts and insertions: each a clear error by name, nothing unpickled or executed."""
     monkeypatch.setattr(pickle, "loads", lambda *_: pytest.fail("unpickled"))
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("unpickled"))
     path, chance = files("ff-cnn")[kind == "card"], random.Random(5)
@@ -401,7 +401,7 @@ def test_damage_anywhere_is_found(course, kind, monkeypatch):
 
 
 def test_damage_that_the_card_vouches_for_is_found_or_harmless(course):
-    """The file's own reader, too, takes any bytes: an error, or tensors of the right names, shapes and precision."""
+    """The file's reader, too, takes any bytes: an error, or tensors of right names, shapes and precision."""
     whole, chance, refused = files("ff-cnn")[0].read_bytes(), random.Random(6), 0
     for at in range(120):  # the header, where the names and shapes stand
         content = bytearray(whole)

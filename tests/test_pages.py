@@ -1,4 +1,4 @@
-"""The built pages in a browser, with the network cut: they load, move, fit a phone, and can be used by everyone."""
+"""The built pages in a browser, the network cut: they load, move, fit a phone, and everyone can use them."""
 
 import gzip
 import re
@@ -102,7 +102,8 @@ class Visit:
         """Open what is folded: hidden cells, answers."""
         self.page.evaluate("""() => {
             document.querySelectorAll("details").forEach(folded => folded.open = true);
-            document.querySelectorAll(".toggle-hidden").forEach(folded => folded.classList.remove("toggle-hidden")); }""")
+            document.querySelectorAll(".toggle-hidden").forEach(
+                folded => folded.classList.remove("toggle-hidden")); }""")
 
 
 @pytest.fixture(scope="module", params=PAGES)
@@ -215,7 +216,8 @@ def test_what_a_phone_cuts_off_says_so(visit):
     visit.page.wait_for_timeout(300)
     cut = visit.page.evaluate("""() => [...document.querySelectorAll(
             "article :is(.cell_output, .cell_output :is(pre, table), div.math > mjx-container, table)")]
-        .filter(box => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1 && !box.closest(".wide"))
+        .filter(box => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1
+            && !box.closest(".wide"))
         .map(box => box.textContent.trim().slice(0, 80))""")
     titles = visit.page.evaluate("""() => [...document.querySelectorAll(".prev-next-area a")]
         .filter(link => link.scrollWidth > link.clientWidth).map(link => link.textContent)""")
@@ -245,7 +247,8 @@ def test_no_serious_barrier(visit, theme):
         document.querySelectorAll("mjx-container").forEach(formula => formula.remove());
         const seen = new Set();
         document.querySelectorAll(".highlight span").forEach(word => {
-            if (seen.has(word.className)) word.replaceWith(...word.childNodes); else seen.add(word.className); }); }""",
+            if (seen.has(word.className)) word.replaceWith(...word.childNodes);
+            else seen.add(word.className); }); }""",
         theme,
     )
     visit.page.wait_for_timeout(500)  # a third of a second after a change the theme looks which boxes scroll
@@ -262,7 +265,7 @@ def test_no_serious_barrier(visit, theme):
 
 @pytest.fixture(params=["book/intro", "notebooks/03_negatives", "notebooks/08_mono_forward"])
 def fresh(request, running, site):
-    """The front page, a chapter with a player and one with sliders, opened anew: nothing is unfolded, nothing has the focus."""
+    """Front page, a chapter with a player, one with sliders, opened anew: nothing unfolded or in focus."""
     found = Visit(running, f"{site}/{request.param}.html")
     yield found.page
     found.context.close()
@@ -270,8 +273,10 @@ def fresh(request, running, site):
 
 def test_on_paper_there_is_nothing_to_press_and_no_folded_code(fresh):
     fresh.emulate_media(media="print")
-    seen = fresh.evaluate("""() => [...document.querySelectorAll("article :is(button, input, select, canvas, details.hide)")]
-        .filter(part => part.checkVisibility() && !part.closest(".quiz")).map(part => part.outerHTML.slice(0, 120))""")
+    seen = fresh.evaluate("""() => [...document.querySelectorAll(
+            "article :is(button, input, select, canvas, details.hide)")]
+        .filter(part => part.checkVisibility() && !part.closest(".quiz"))
+        .map(part => part.outerHTML.slice(0, 120))""")
     assert not seen, seen
 
 
@@ -287,17 +292,20 @@ def test_a_link_under_the_mouse_can_be_read(fresh, theme):
     assert found["passes"] and not found["violations"], found["violations"]
 
 
-STOP = """() => {  // called after each Tab; what it remembers of a stop is compared when the stop has been left
-    document.getAnimations().filter(moving => moving instanceof CSSTransition).forEach(moving => moving.finish());
+STOP = """() => {  // called after each Tab; what it remembers of a stop is compared when that has been left
+    document.getAnimations().filter(moving => moving instanceof CSSTransition)
+        .forEach(moving => moving.finish());
     const ring = part => { const style = getComputedStyle(part);
-        return part.matches("rect") ? style.stroke : (style.outlineStyle === "none" ? "" : style.outline) + style.boxShadow; };
-    const look = stop => [stop, ...stop.querySelectorAll("rect")].map(ring).join();  // a rect: a box of the map
+        return part.matches("rect") ? style.stroke
+            : (style.outlineStyle === "none" ? "" : style.outline) + style.boxShadow; };
+    const look = stop => [stop, ...stop.querySelectorAll("rect")].map(ring).join();  // rect: a box of the map
     const stops = window.stops ??= new Map(), left = [...stops.keys()].at(-1), now = document.activeElement;
     if (left) stops.get(left).ringed = look(left) !== stops.get(left).look;
     if (now === document.body || stops.has(now)) return false;
     const {top, bottom, width} = now.getBoundingClientRect();
     stops.set(now, {look: look(now), name: now.outerHTML.slice(0, 120),
-                    formula: now.matches("mjx-container") && now.scrollWidth <= now.clientWidth,  // nothing to scroll
+                    formula: now.matches("mjx-container")
+                        && now.scrollWidth <= now.clientWidth,  // nothing to scroll
                     seen: width > 0 && bottom > 0 && top < innerHeight && getComputedStyle(now).opacity > 0});
     return true; }"""
 
@@ -310,7 +318,8 @@ def test_tab_stops_at_all_that_can_be_used_and_shows_where(fresh):
     else:
         pytest.fail("500 stops, and no end of the page")
     stops = fresh.evaluate("() => [...stops.values()]")
-    missed = fresh.evaluate("""() => [...document.querySelectorAll("a[href], button, summary, input:not([type=radio])")]
+    missed = fresh.evaluate("""() => [...document.querySelectorAll(
+            "a[href], button, summary, input:not([type=radio])")]
         .filter(one => one.checkVisibility({visibilityProperty: true}) && !stops.has(one))
         .map(one => one.outerHTML.slice(0, 120))""")
     assert len(stops) > 30 and not missed, missed

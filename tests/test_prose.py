@@ -1,4 +1,4 @@
-"""What a machine can say of prose: length, ease, clumsy words, spelling, links, and a bibliography with nothing loose."""
+"""Prose, by machine: length, ease, clumsy words, spelling, links, and a bibliography with nothing loose."""
 
 import re
 import subprocess
@@ -35,7 +35,7 @@ def slips(text: str, folder: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True).stdout
 
 
-# ---- length and style -------------------------------------------------------------------------------------------------
+# ---- length and style --------------------------------------------------------------------------------------
 
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 MOST_WORDS, MOST_CODE, MOST_WORDS_IN_ALL = 2_500, 250, 30_000  # of the main line
@@ -44,9 +44,11 @@ CLUMSY = {  # what an editor strikes out, and what is meant
     r"(?:told|tell|tells|telling) apart": "distinguish",
     r"(?:be|are|is|was|were) (?:told|asked) (?:by|through)\b": "say who does what",
     r"\brests (?:on|with|in)\b": "depends on",
-    r"asked? (?:a|the|this|that|another) stud(?:y|ies)|stud(?:y|ies) (?:was|were|is|are) asked": "a study measures",
+    r"asked? (?:a|the|this|that|another) stud(?:y|ies)|"
+    r"stud(?:y|ies) (?:was|were|is|are) asked": "a study measures",
     r"what .{3,40} (?:is|are) worth\b": "how much it helps",
-    r"lost in (?:our|the) cop(?:y|ies)|our cop(?:y|ies) of the paper|illegible": "cite the source, or leave it out",
+    r"lost in (?:our|the) cop(?:y|ies)|"
+    r"our cop(?:y|ies) of the paper|illegible": "cite the source, or leave it out",
     r"second[- ]hand": "cite the source, or leave it out",
     r"summary page only|from a summary": "cite the source, or leave it out",
     r"\b(?:clothes|photographs?)\b": "the dataset's name",
@@ -98,7 +100,7 @@ def test_the_measures_measure():
     assert reading.words(prose(reading.unfolded(folded))) == ["Three"]
 
 
-# ---- spelling and links -----------------------------------------------------------------------------------------------
+# ---- spelling and links ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
@@ -116,7 +118,7 @@ def test_the_speller_reads_prose_and_no_code(tmp_path):
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 def test_links_lead_somewhere(path):
-    """Files that are named exist; outside addresses are whole and encrypted. `make links` asks them whether they answer."""
+    """Named files exist; outside addresses are whole and encrypted. `make links` asks whether they answer."""
     for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`]*`", "", markdown(path))):
         link = urlsplit(target)
         if link.scheme:

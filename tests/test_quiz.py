@@ -32,12 +32,13 @@ def test_a_chapter_asks_three_questions_each_with_one_right_option(path):
         assert not re.search(r"^ +- .*(\]\(|\{term\})", question, re.MULTILINE), "a link inside a button"
 
 
-# ---- in a browser: a small page as Sphinx writes it, opened from a file -----------------------------------------------
+# ---- in a browser: a small page as Sphinx writes it, opened from a file ------------------------------------
 
 PAGE = """<!doctype html><html lang="en"><head><title>Quiz</title><link rel="stylesheet" href="book.css">
 <script defer src="quiz.js"></script></head><body><main class="bd-article"><div class="quiz admonition">
 <p class="admonition-title">Three questions</p>
-<ol class="arabic"><li><p>Two and two?</p><ul class="simple"><li><p>a) three</p></li><li><p>b) four</p></li></ul></li></ol>
+<ol class="arabic"><li><p>Two and two?</p>\
+<ul class="simple"><li><p>a) three</p></li><li><p>b) four</p></li></ul></li></ol>
 <details class="sd-dropdown"><summary>Right answers</summary>
 <div><ol class="arabic simple"><li><p>b) <em>Count</em> your fingers.</p></li></ol></div></details>
 </div></main></body></html>"""

@@ -50,7 +50,7 @@ def convolutional(local: bool) -> ForwardForward:
 
 
 def pipeline(build, dataset: Dataset):
-    """All of a run: training with validation, linear read-out, and every kind of answer to the test images."""
+    """All of a run: training with validation, linear read-out, every kind of answer to the test images."""
     torch.manual_seed(0)
     learner = build()
     options = {"batch_size": 50, "lr": 3e-3, "validation": dataset.validation, "validate_every": 4}
@@ -91,7 +91,7 @@ def test_permuted_test_labels_leave_every_prediction_bit_identical(build, digits
 
 
 def test_predictions_do_not_depend_on_the_company(digits):
-    """What is said of an image is the same whichever images stand beside it: no statistics of the batch leak in."""
+    """What is said of an image is the same whichever stand beside it: no statistics of the batch leak in."""
     torch.manual_seed(0)
     learner = forward_forward(mlp([784, 60, 60]), Pixels(), negatives="hard")
     fit(learner, digits.train, epochs=3, batch_size=50, lr=3e-3)
@@ -176,7 +176,7 @@ def test_one_candidate_is_the_answer_unasked(asked):
 
 @pytest.mark.parametrize("least", [0.2, 0.3, 1.0])
 def test_labels_with_a_small_share_are_not_asked_about(asked, least):
-    """Against the definition, image by image; nothing is computed for an image whose answer stands already."""
+    """Against the definition, image by image; nothing is computed for an image whose answer stands."""
     learner, images = asked
     scores, shares = learner.scores(images), noisy(images).softmax(1)
     learner.count, count = 0, 0

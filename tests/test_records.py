@@ -203,7 +203,7 @@ def test_a_record_cut_short_does_not_exist(monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_reader_never_sees_half_a_record(tmp_path):
-    """One process writes a large record over and over until it is killed by SIGKILL; another one reads all the while."""
+    """One process writes a large record over and over until SIGKILL; another reads all the while."""
     path, fill, seen = tmp_path / "r.json", ["x" * 100] * 5_000, set()
     if not (writer := os.fork()):
         try:

@@ -1,7 +1,8 @@
-"""The rules train as they did before they were rewritten: losses of short runs, by configuration, with fixed seeds.
+"""The rules train as before they were rewritten: losses of short runs, by configuration, with fixed seeds.
 
-`same_numbers.json` was made by the code of commit 49f6b85: `python tests/test_same_numbers.py` there. Rounding differs
-between machines, so a few parts in ten thousand are allowed; another draw of a negative moves a loss by far more.
+`same_numbers.json` was made by the code of commit 49f6b85: `python tests/test_same_numbers.py` there.
+Rounding differs between machines, so a few parts in ten thousand are allowed; another draw of a negative
+moves a loss by far more.
 """
 
 import json
@@ -70,7 +71,7 @@ CONFIGS = {
 
 
 def run(name: str) -> dict:
-    """What two epochs of 200 images give: each block's losses, what validation saw, the scores, a read-out's losses."""
+    """Of two epochs of 200 images: each block's losses, what validation saw, scores, a read-out's losses."""
     config, digits = CONFIGS[name], data.load("digits", "cpu")
     torch.manual_seed(1)
     learner = build(config)

@@ -1,4 +1,4 @@
-"""Layers with heads: gradients derived by hand, nothing crosses a border, and the speedrun that trains them."""
+"""Layers with heads: gradients by hand, nothing crosses a border, and the speedrun that trains them."""
 
 import copy
 import math

@@ -99,7 +99,7 @@ def test_every_named_study_can_be_built(name):
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_records_belong_to_the_grid_of_their_study(name, monkeypatch):
-    """A record of a setting that was given up would be averaged with those of the setting that took its place."""
+    """A record of a setting given up would be averaged with those of the setting that took its place."""
     monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(Path(__file__).parents[1] / "results"))
     assert all(record["config"] in STUDIES[name].grid(record["profile"]) for record in records.load(name))
 
@@ -198,7 +198,7 @@ def test_a_run_that_two_studies_have_in_common_is_made_once(trained):
 
 
 def test_a_run_that_broke_off_is_taken_up_again(monkeypatch):
-    """Stopped after training, before its record: the second attempt reads the saved state and ends the same."""
+    """Stopped after training, before its record: the second attempt reads the state and ends the same."""
     config = change(FF, TINY)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(train, "LinearReadout", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -279,7 +279,7 @@ def test_all_images_are_those_for_training_and_those_for_validation(monkeypatch)
 
 
 def test_the_label_strength_moves_over_the_epochs(monkeypatch):
-    """Each epoch is trained at its own K, and the verdict is asked at the last one, which the card of the network names."""
+    """Each epoch trains at its own K; the verdict is asked at the last, which the network's card names."""
     seen, embed = [], Fourier.embed
 
     def watched(scheme, images, labels):
@@ -395,7 +395,7 @@ def test_a_study_refuses_senseless_numbers(tiny_study, wrong):
 
 
 def test_a_budget_stops_in_the_middle_of_a_run_which_then_goes_on(tiny_study, monkeypatch, trained):
-    """The clock jumps ahead after the first epoch: the run stops there, and later ends as if nothing had been."""
+    """The clock jumps after the first epoch: the run stops there, and later ends as if nothing had been."""
     from fftools import fit as module
 
     clock = lambda: time.monotonic() + (1000 if len(trained) else 0)
@@ -423,7 +423,10 @@ def test_nothing_is_begun_after_the_deadline(tiny_study, monkeypatch, trained):
 
 def test_a_run_in_other_hands_is_passed_over(tiny_study, trained):
     lock = runs.lock_of(records.path_of("tiny", tiny_study[0], 0))
-    hold = f"from filelock import FileLock\nlock = FileLock({str(lock)!r})\nlock.acquire()\nprint('held', flush=True)\ninput()"
+    hold = (
+        f"from filelock import FileLock\nlock = FileLock({str(lock)!r})\nlock.acquire()\n"
+        "print('held', flush=True)\ninput()"
+    )
     holder = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     holder.stdout.readline()
     assert run_study("tiny", "full") == {"done": 2, "unfinished": 0, "busy": 1}
@@ -451,8 +454,10 @@ digits = run.data.load("digits", "cpu")
 run.data.load = lambda *_, **__: digits
 made, make = [], run._make
 run._make = lambda *arguments: made.append(records.run_of(arguments[5])) or make(*arguments)
-tiny = FF | dict(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0, train_images=300)
-run.run_study(studies.Study("many", "twelve rates", tiny, [dict(lr=lr / 1000) for lr in range(1, 13)]), "full")
+tiny = FF | dict(dataset="digits", widths=[784, 10], epochs=1, batch_size=50, readout_epochs=0,
+                 train_images=300)
+run.run_study(studies.Study("many", "twelve rates",
+                            tiny, [dict(lr=lr / 1000) for lr in range(1, 13)]), "full")
 print(*made)
 """
 
@@ -483,7 +488,7 @@ def kept(study):
 
 
 def test_kill_9_in_the_middle_of_a_study_and_again(monkeypatch, tmp_path):
-    """Nothing is lost, nothing made twice, and the records are those of a study that nobody killed, but for times."""
+    """Nothing is lost or made twice; but for times the records are those of a study that nobody killed."""
     study = [sys.executable, "-c", SCRIPT]
     victim = subprocess.Popen(study, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while len(made_before := kept("many")) < 3 and victim.poll() is None:

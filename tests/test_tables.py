@@ -1,4 +1,4 @@
-"""Tables and texts: nothing is learned from validation or test data, every mistake in a file is named, and networks learn."""
+"""Tables and texts: validation and test data teach nothing, mistakes in files are named, networks learn."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def reviews(home):
 
 @pytest.fixture
 def customers(home):
-    """A file of Santander's form: code, target, var_0 to var_199; one in ten is positive, and its var_0 is larger."""
+    """A file like Santander's: code, target, var_0 to var_199; one in ten is positive, its var_0 larger."""
     chance = np.random.default_rng(0)
     target = (np.arange(600) % 10 == 0).astype(int)
     table = pd.DataFrame(chance.normal(5, 3, (600, 200)).round(4), columns=[f"var_{i}" for i in range(200)])
@@ -70,7 +70,7 @@ def rewrite(path: Path, change) -> None:
     table.to_csv(path, index=False)
 
 
-# ---- breast cancer ----------------------------------------------------------------------------------------------
+# ---- breast cancer -----------------------------------------------------------------------------------------
 
 
 def test_five_seeds_test_each_tumour_once():
@@ -108,7 +108,7 @@ def test_networks_learn_breast_cancer_and_see_no_test_label(make):
     assert tables.roc_auc(learner.scores, d.test) > 0.95
 
 
-# ---- reviews ----------------------------------------------------------------------------------------------------
+# ---- reviews -----------------------------------------------------------------------------------------------
 
 
 def test_the_bag_is_scikit_learns_fitted_on_the_training_part(reviews):
@@ -269,7 +269,7 @@ def test_an_average_leaves_the_filling_out():
         averaged([5])
 
 
-# ---- a table that the reader brings -----------------------------------------------------------------------------
+# ---- a table that the reader brings ------------------------------------------------------------------------
 
 
 def test_santander_is_read_from_its_own_form(customers):
@@ -354,7 +354,7 @@ def test_any_table_of_several_classes(tmp_path):
     assert not d.train.images[:, 1].any(), "a column without spread stands at zero, not at infinity"
 
 
-# ---- measures and records ---------------------------------------------------------------------------------------
+# ---- measures and records ----------------------------------------------------------------------------------
 
 
 def test_roc_auc_is_scikit_learns():
@@ -412,7 +412,7 @@ def test_the_rates_are_the_best_of_those_tried_on_validation_data(network, monke
     assert len(budgets) == 1 and len(budgets.pop()) >= 4
 
 
-# ---- the real reviews, where they are at hand ---------------------------------------------------------------------
+# ---- the real reviews, where they are at hand --------------------------------------------------------------
 
 
 def test_the_real_reviews():

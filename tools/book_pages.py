@@ -1,4 +1,4 @@
-"""Sphinx extension: tables and a picture that the book's pages draw from the notebooks and the records when they are built.
+"""Sphinx extension: tables and a picture that the book's pages draw, when built, from notebooks and records.
 
     {chapters}   in its body, lines `NN_name: what one does there` → table with prerequisites and minutes
     {map}        the chapters and what each one builds on, as a picture
@@ -7,9 +7,9 @@
     {costs}      what the recorded studies cost on the machines that ran them
     {verdicts}   its body, with {all} and {counts}: how many claims of the papers came out how
 
-A role, {best}`study metric part=value …`, is an accuracy from the records: 99.52, or 98.40 ± 0.05 over several seeds.
-A drawing of book/_assets/drawings that a page shows as a picture becomes part of the page, in the colours of its theme.
-An address of an earlier edition leads to the page that has its text now.
+A role, {best}`study metric part=value …`, is an accuracy from the records: 99.52, or 98.40 ± 0.05 over
+several seeds. A drawing of book/_assets/drawings that a page shows as a picture becomes part of the page, in
+the colours of its theme. An address of an earlier edition leads to the page that has its text now.
 """
 
 import json
@@ -192,10 +192,10 @@ def verdicts(body: str) -> str:
 
 
 def best(asked: str) -> str:
-    """An accuracy in %, over the seeds of one configuration, from a study's full runs: `study metric part=value …`.
+    """Accuracy in %, over one configuration's seeds, from a study's full runs: `study metric part=value …`.
 
-    A part may lie deep: `network.local=True`. Of several configurations the one best on validation images is taken.
-    Raises ValueError when no run fits, or when several do and not all of them know their validation accuracy.
+    A part may lie deep: `network.local=True`. Of several configurations the best on validation images is
+    taken. Raises ValueError when no run fits, or when several do and not all know their validation accuracy.
     """
     study, metric, *parts = asked.split()
     wanted = [part.split("=") for part in parts]
@@ -253,7 +253,8 @@ def chapter_map(_: str) -> str:
     return (
         f'<div class="chapter-map"><svg viewBox="0 0 342 {top}" role="group" '
         'aria-label="Which chapter builds on which; the table says the same">'
-        '<defs><marker id="tip" viewBox="0 0 6 6" refX="5" refY="3" markerWidth="6" markerHeight="6" orient="auto">'
+        '<defs><marker id="tip" viewBox="0 0 6 6" refX="5" refY="3" '
+        'markerWidth="6" markerHeight="6" orient="auto">'
         f'<path d="M0 0 L6 3 L0 6 z"/></marker></defs>{"".join(arcs + boxes)}</svg></div>'
     )
 
@@ -292,7 +293,7 @@ def best_role(name, rawtext, text, lineno, inliner, options=None, content=None):
 
 
 def mend_roles(app, pagename, templatename, context, doctree) -> None:
-    """docutils gives the entries of its list of references a role that went out of use, and with it they are no list."""
+    """docutils gives the entries of its references a role out of use, and with it they are no list."""
     context["body"] = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
 
 
@@ -311,7 +312,7 @@ def lead_on(app, error) -> None:
 
 
 def without_formulas(app, pagename, templatename, context, doctree) -> None:
-    """The front page has no formula and needs no MathJax; Sphinx counts the formulas of all pages under it."""
+    """The front page has no formula and needs no MathJax; Sphinx counts formulas of all pages under it."""
     own_page = app.builder.name == "html" and doctree is not None  # on paper all pages are one
     if own_page and not app.env.domaindata["math"]["has_equations"].get(pagename):
         of_math = lambda script: "mathjax" in f"{script.filename} {script.attributes.get('body')}".lower()

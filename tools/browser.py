@@ -35,8 +35,9 @@ FLAGS = [
 ]
 READ = "article details.sd-dropdown, article details.phone"  # what is folded on screen, and read on paper
 HOW = (
-    "The pages are looked at through Chromium, and there is none here. Get one (Debian, Ubuntu: apt-get install chromium; "
-    "macOS: brew install --cask chromium), or name a Chrome or Chromium: FFTOOLS_BROWSER=/path/to/chrome make test"
+    "The pages are looked at through Chromium, and there is none here. Get one "
+    "(Debian, Ubuntu: apt-get install chromium; macOS: brew install --cask chromium), "
+    "or name a Chrome or Chromium: FFTOOLS_BROWSER=/path/to/chrome make test"
 )
 
 

@@ -3,8 +3,8 @@
     python tools/drawings.py
 
 Shown as an image, a file is a light card of its own. In the book its source is part of the page, and book.css
-gives it the theme's colours. 340 units are a phone's width, with text of 13 px. Heads of arrows are polygons, not
-markers: there are no ids, and a page can hold many drawings. No error crosses a wall.
+gives it the theme's colours. 340 units are a phone's width, with text of 13 px. Heads of arrows are polygons,
+not markers: there are no ids, and a page can hold many drawings. No error crosses a wall.
 """
 
 import tomllib
@@ -223,7 +223,8 @@ def svg(name: str) -> str:
     shape = f'width="340" height="{(high := HEIGHTS.get(name, 268))}"'
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="drawing" viewBox="0 0 340 {high}" {shape} role="img" '
+            '<svg xmlns="http://www.w3.org/2000/svg" class="drawing" '
+            f'viewBox="0 0 340 {high}" {shape} role="img" '
             f'aria-label="{escape(WORDS["alt"][name])}">',
             f"<style>\n{(HERE / 'drawings.css').read_text('utf8')}</style>",
             f'<rect class="ground" {shape} rx="6"/>',

@@ -39,11 +39,11 @@ class ChapterError(RuntimeError):
     """A chapter failed; the message names the cell and the error."""
 
 
-# ---- which sources an output belongs to -----------------------------------------------------------------------
+# ---- which sources an output belongs to --------------------------------------------------------------------
 
 
 def fingerprint(path: Path, root: Path = ROOT) -> str:
-    """Hash of what a notebook's outputs depend on: its code, the modules of ours it reaches, records and networks it names.
+    """Hash of what a notebook's outputs depend on: code, our modules it reaches, records, networks it names.
 
     Comments, docstrings and layout do not count. Magics (`%`, `!`) are left out, and so is the Colab cell.
     """
@@ -92,7 +92,7 @@ def parse(code: str) -> ast.Module:
 
 
 def imports(tree: ast.AST, here: str, root: Path) -> Iterator[str]:
-    """Every name that an import statement of module `here` could mean as a module, and the packages it lies in."""
+    """Every name that an import of module `here` could mean as a module, and the packages it lies in."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             base = ".".join(filter(None, [_package(here, node.level, root), node.module]))
@@ -154,14 +154,14 @@ def check(root: Path = ROOT) -> int:
     return int(bad > 0)
 
 
-# ---- running ----------------------------------------------------------------------------------------------------
+# ---- running -----------------------------------------------------------------------------------------------
 
 
 def run(path: Path, profile: str = "quick", root: Path = ROOT) -> None:
     """Execute a notebook in place; it is replaced whole, or not at all.
 
-    Its own `PROFILE = "quick"` stays as it is. Raises ChapterError when a cell fails, ValueError for a profile that
-    does not exist, and for a notebook that has no parameter of this name.
+    Its own `PROFILE = "quick"` stays as it is. Raises ChapterError when a cell fails, ValueError for a
+    profile that does not exist, and for a notebook that has no parameter of this name.
     """
     import papermill
 
@@ -207,7 +207,7 @@ def run(path: Path, profile: str = "quick", root: Path = ROOT) -> None:
 
 
 def check_profile(path: Path, profile: str) -> None:
-    """papermill passes on whatever it is given, and only warns of a parameter that a notebook does not have."""
+    """papermill passes on whatever it is given, and only warns of a parameter that a notebook lacks."""
     if profile not in PROFILES:
         raise ValueError(f"the profile is one of {', '.join(PROFILES)}; got {profile!r}")
     cells = [cell.source for cell in nbformat.read(path, 4).cells if "parameters" in tags(cell)]
@@ -227,7 +227,7 @@ def _device() -> str:
 
 
 def lighter(png: str) -> str:
-    """An opaque picture in base64 with 256 colours in place of millions, if that is smaller: figures need no more."""
+    """An opaque picture in base64 with 256 colours, not millions, if smaller: figures need no more."""
     given = base64.b64decode(png)
     picture, kept = Image.open(io.BytesIO(given)).convert("RGBA"), io.BytesIO()
     if picture.getextrema()[3] != (255, 255):
@@ -237,7 +237,7 @@ def lighter(png: str) -> str:
 
 
 def tidy(notebook) -> None:
-    """Take out what papermill adds, what bars left behind, widgets, whose kernel is gone; make pictures lighter."""
+    """Take out what papermill adds, what bars leave, widgets, whose kernel is gone; make pictures lighter."""
     notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in tags(cell)]
     for left_behind in ("papermill", "widgets"):
         notebook.metadata.pop(left_behind, None)
@@ -259,7 +259,7 @@ def tidy(notebook) -> None:
 
 
 def _joined(outputs: list) -> list:
-    """Pieces of one text put together again: a kernel may send a line's end by itself, and it is no empty output."""
+    """Pieces of a text joined again: a kernel may send a line's end by itself, and it is no empty output."""
     whole = []
     for output in outputs:
         if whole and "name" in output and whole[-1].get("name") == output.name:  # only streams have a name
@@ -273,7 +273,7 @@ def write(notebook, path: Path) -> None:
     files.write(path, nbformat.writes(notebook) + "\n")
 
 
-# ---- the repository's address -------------------------------------------------------------------------------------
+# ---- the repository's address ------------------------------------------------------------------------------
 
 
 def repository(root: Path = ROOT) -> str:
@@ -282,8 +282,9 @@ def repository(root: Path = ROOT) -> str:
 
 
 def colab_cell(address: str) -> str:
-    """First cell of every chapter: on Colab it fetches the book and installs fftools, and moves nothing else."""
-    return f"""# On Colab only: fetch the book and its helper package. Colab's own torch and numpy stay as they are.
+    """First cell of every chapter: on Colab it fetches the book, installs fftools, and moves nothing else."""
+    return f"""\
+# On Colab only: fetch the book and its helper package. Colab's own torch and numpy stay as they are.
 import sys
 
 if "google.colab" in sys.modules:
@@ -303,7 +304,7 @@ def stamp(notebook, address: str) -> None:
 
 
 def set_address(root: Path = ROOT) -> None:
-    """Write pyproject.toml's address over the one that stands in `_config.yml`, there and wherever else it stands."""
+    """Write pyproject.toml's address over that in `_config.yml`, there and wherever else it stands."""
     new = repository(root)
     old = re.search(
         r"^ +url: (https://github\.com/\S+)", (root / "_config.yml").read_text("utf8"), re.MULTILINE

@@ -60,7 +60,7 @@ def unfolded(text: str) -> str:
 
 
 def main_line(path: Path) -> tuple[str, int]:
-    """The prose of a page's main line, and how many lines of code are in view in it; blank lines do not count."""
+    """The prose of a page's main line, and how many lines of code it shows; blank lines do not count."""
     if path.suffix == ".md":
         return prose(unfolded(path.read_text("utf8"))), 0
     texts, code = [], 0
@@ -102,7 +102,7 @@ def flesch(text: str) -> float:
 
 
 def syllables(word: str) -> int:
-    """Groups of vowels; -e, -es and -ed are mostly silent. On our pages 2 % more or fewer than a dictionary counts."""
+    """Groups of vowels; -e, -es, -ed are mostly silent. On our pages within 2 % of a dictionary's count."""
     silent = (
         r"(?<=[aeiouy]l)e[ds]?$|(?<=[dt])es?$|(?<=[^aeioudtlscgxzh])es?$|(?<=[scgxzh])e$|(?<=[^aeioudt])ed$"
     )

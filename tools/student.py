@@ -1,9 +1,10 @@
 """The chapters for students: solutions become stubs, answers go, the rest stays as it is.
 
-    python tools/student.py          writes _build/student/*.ipynb, and for nbgrader _build/nbgrader/source/*/*.ipynb
+    python tools/student.py   writes _build/student/*.ipynb, and for nbgrader _build/nbgrader/source/*/*.ipynb
 
-An exercise is a task in Markdown (`### 2. Title (short)`), a code cell tagged `exercise` with the worked solution between
-nbgrader's markers, a code cell tagged `check` whose asserts call what the exercise defines, and an Answer in a dropdown.
+An exercise is a task in Markdown (`### 2. Title (short)`), a code cell tagged `exercise` with the worked
+solution between nbgrader's markers, a code cell tagged `check` whose asserts call what the exercise defines,
+and an Answer in a dropdown.
 """
 
 import re
@@ -38,9 +39,9 @@ class Exercise:
 
 
 def split(source: str, where: str) -> list[tuple[str | None, str]]:
-    """Parts of an exercise cell in order, each `(margin, its lines)`; the margin is None for what is no solution.
+    """Parts of an exercise cell in order, each `(margin, its lines)`; margin None for what is no solution.
 
-    Raises ExerciseError, beginning with `where`, if the markers are not balanced, are indented differently, or hold nothing.
+    Raises ExerciseError, beginning with `where`, if markers are unbalanced, differently indented or empty.
     """
     parts, indent = [(None, [])], None
     for line in source.splitlines():
@@ -76,8 +77,8 @@ def unsolved(source: str, where: str) -> str:
 def exercises(notebook, name: str) -> list[Exercise]:
     """All exercises of a chapter, in order.
 
-    Raises ExerciseError if a task has no heading of the form `### 2. Title (short)`, if an exercise is not followed by its
-    check or a check not preceded by its exercise, and as `split`.
+    Raises ExerciseError if a task has no heading of the form `### 2. Title (short)`, if an exercise is not
+    followed by its check or a check not preceded by its exercise, and as `split`.
     """
     found, task, waiting = [], None, None
     for place, cell in enumerate(notebook.cells):
@@ -112,7 +113,7 @@ def exercises(notebook, name: str) -> list[Exercise]:
 
 
 def student(notebook, name: str):
-    """A copy of a chapter without solutions, answers, and outputs of exercises and checks; raises as `exercises`."""
+    """A chapter's copy without solutions, answers, outputs of exercises and checks; raises as `exercises`."""
     copy = nbformat.from_dict(notebook)
     for exercise in exercises(notebook, name):
         copy.cells[exercise.cell].source = unsolved(
@@ -122,9 +123,9 @@ def student(notebook, name: str):
 
 
 def for_nbgrader(notebook, name: str):
-    """A copy of a chapter as nbgrader's source: it takes the solutions out itself, but would hand out the answers.
+    """A chapter's copy as nbgrader's source: it takes the solutions out itself, but would hand out answers.
 
-    An exercise is marked as what a student writes, its check as the test that earns the points. Raises as `exercises`.
+    Exercises are marked as what students write, checks as tests that earn points. Raises as `exercises`.
     """
     copy = nbformat.from_dict(notebook)
     for exercise in exercises(notebook, name):
@@ -162,7 +163,7 @@ def exercised(root: Path = ROOT) -> list[Path]:
 
 
 def build(root: Path = ROOT) -> tuple[Path, Path]:
-    """Write the copies of every notebook with exercises, for students and for nbgrader; returns the two folders."""
+    """Write copies of every notebook with exercises, for students and nbgrader; returns the two folders."""
     students, source = root / "_build" / "student", root / "_build" / "nbgrader" / "source"
     for path in exercised(root):
         notebook = nbformat.read(path, 4)

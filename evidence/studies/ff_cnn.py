@@ -81,7 +81,8 @@ STUDIES = [
     Study("ff-cnn-long", "The paper's best FF-CNN, 128 filters 7×7, in both readings, at full length",
           FF_CNN, [THROUGH, LOCAL], GLANCE),
     Study("ff-cnn-filters",
-          "Figure 3A: 16 to 128 filters 7×7 in both readings, each width at its rate, a fifth of the paper's length",
+          "Figure 3A: 16 to 128 filters 7×7 in both readings, each width at its rate, "
+          "a fifth of the paper's length",
           change(FF_CNN, dict(epochs=40)),
           [reading | filters(width, 7) | dict(lr=5e-4 if width == 128 else 1e-3)
            for reading in (LOCAL, THROUGH) for width in WIDTHS], MINIATURE),

@@ -31,12 +31,14 @@ def crossed(rows: dict[str, dict], columns: dict[str, dict]) -> dict[str, dict]:
 
 
 STUDIES = [
-    Study("speedrun", "The race on CIFAR-10: five rules on one network, 8 epochs", SPEEDRUN, RULES, MINIATURE),
+    Study("speedrun", "The race on CIFAR-10: five rules on one network, 8 epochs",
+          SPEEDRUN, RULES, MINIATURE),
     Study("speedrun-long", "The race on CIFAR-10 for 16 epochs", change(SPEEDRUN, dict(epochs=16)), RULES,
           MINIATURE | dict(epochs=3)),
     Study("speedrun-narrow", "The same race on a quarter of the channels, 8 epochs",
           change(SPEEDRUN, NARROW), RULES, MINIATURE | dict(train_images=5_000)),
-    Study("speedrun-elsewhere", "Mono-Forward and backprop in the speedrun's network: three more datasets, 16 epochs",
+    Study("speedrun-elsewhere",
+          "Mono-Forward and backprop in the speedrun's network: three more datasets, 16 epochs",
           change(SPEEDRUN, dict(epochs=16)),
           crossed({name: RULES[name] for name in ("Mono-Forward", "backprop")}, OTHERS), MINIATURE),
     Study("speedrun-choices",

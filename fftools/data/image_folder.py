@@ -26,9 +26,9 @@ def image_folder(root: Path, size: int | None = None) -> Dataset:
     W)` if all files are grey, else `(N, 3, H, W)`. Transparency is dropped, photographs are turned upright,
     hidden files do not count. What was decoded is kept (`remember`) until a file is added, changed or gone.
 
-    Raises DataError, with the name of the file or folder, when train/ is missing or has fewer than two
-    classes, a class has no images or is in another part only, a file is no image of 8 bits a channel, of another
-    size than the first, or linked to from a second place; ValueError when `size` is no positive whole number.
+    Raises DataError, naming the file or folder, when train/ is missing or has fewer than two classes, a class
+    has no images or is in another part only, a file is no image of 8 bits a channel, of another size than the
+    first, or linked to from a second place; ValueError when `size` is no positive whole number.
     """
     fits = size is None or isinstance(size, int) and size is not True and size >= 1
     expect(fits, "size must be a positive whole number of pixels", size)

@@ -55,10 +55,10 @@ class Split:
                 epoch: int = 1) -> Iterator[tuple[Tensor, Tensor]]:  # fmt: skip
         """One epoch of shuffled batches: images float32 in [0, 1] `(B, C, H, W)`, labels int64 `(B,)`.
 
-        `generator`, on the CPU, orders them alike on every device. The last, incomplete batch is left out:
-        every step has one shape. `shift` moves each image by up to that many pixels both ways (Hinton 2022,
-        Section 3.3: 2). `flip` mirrors half of them, by chance; "alternate": every other image in odd epochs, the
-        rest in even ones (Jordan 2024). Raises ValueError for fewer than `batch_size` images, or another `flip`.
+        `generator`, on the CPU, orders alike on any device. A last, incomplete batch is left out: every step
+        has one shape. `shift` moves each image by up to that many pixels both ways (Hinton 2022, Section 3.3:
+        2). `flip` mirrors half of them, by chance; "alternate": every other image in odd epochs, the rest in
+        even ones (Jordan 2024). Raises ValueError for fewer than `batch_size` images, or another `flip`.
         """
         expect(flip in (False, True, "alternate"), 'flip must be True, False or "alternate"', flip)
         wanted = f"batch_size must be between 1 and the number of images, {len(self)}"

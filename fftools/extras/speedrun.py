@@ -1,4 +1,4 @@
-"""The speedrun: airbench's craft (Jordan 2024) for layers that learn alone, and for backprop in the same network.
+"""The speedrun: airbench's craft (Jordan 2024) for layers that learn alone, and backprop in the same network.
 
 Six 3×3 layers behind a whitened 2×2 one, batch norm and GELU, identities to begin with, mirrored and shifted
 images, a rate that rises and falls. `rules.layerwise` says what a layer is taught.
@@ -62,7 +62,7 @@ def layer(inputs: int, outputs: int, pool: bool) -> nn.Sequential:
 def whiten(learner: Layerwise, images: Tensor, eps: float = 3e-5) -> None:
     """Set the first layer so that its outputs are uncorrelated on these images, float `(N, C, H, W)`.
 
-    Its filters are the eigenvectors of the covariance of all 2×2 patches, and their negatives. No label is used.
+    Filters are the eigenvectors of the covariance of all 2×2 patches, and their negatives. No label is used.
     """
     convolution, patches = learner.blocks[0][0], F.unfold(images, 2).transpose(1, 2).flatten(0, 1)
     values, vectors = torch.linalg.eigh(patches.T.cov())

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from fftools.fast import fourier
 
-# What one multiplication takes, forward and both gradients, in picoseconds of one thread: in PyTorch's convolution, in the
-# products over channels of Fourier space, and in its transforms. Fitted to the 29 shapes of `benchmarks/convolution.py` on a
-# Zen 4 core (AVX-512 bf16, PyTorch 2.15), which prints what each way takes and where these numbers choose the slower one.
+# What one multiplication takes, forward and both gradients, in picoseconds of one thread: in PyTorch's
+# convolution, in the products over channels of Fourier space, and in its transforms. Fitted to the 29 shapes
+# of `benchmarks/convolution.py` on a Zen 4 core (AVX-512 bf16, PyTorch 2.15), which prints what each way
+# takes and where these numbers choose the slower one.
 COST = {torch.bfloat16: (29, 55, 56), torch.float32: (57, 115, 89)}
 
 _path = None
@@ -25,7 +26,7 @@ def path() -> str:
 
 
 def take(chosen: str | None) -> None:
-    """Choose the path of all convolutions of this process; None gives the choice back. Raises ValueError for no path."""
+    """Choose this process's convolution path; None gives the choice back. Raises ValueError for no path."""
     global _path
     if chosen not in (None, "fourier", "direct"):
         raise ValueError(f'a path is "fourier", "direct" or None; got {chosen!r}')
@@ -43,10 +44,11 @@ def given_back() -> Iterator[None]:
 
 
 class Convolution(nn.Conv2d):
-    """`nn.Conv2d` with square kernels and zero padding, which goes through Fourier space where that is cheaper.
+    """`nn.Conv2d` with square kernels and zero padding, through Fourier space where that is cheaper.
 
-    `(N, C, H, W)` to `(N, O, H', W')`; results and state dict are those of `nn.Conv2d`, to rounding. Between two layers that
-    go through Fourier space, maps lie in memory as `(H, W, N, C)`; filters that lie channels-last give channels-last maps.
+    `(N, C, H, W)` to `(N, O, H', W')`; results and state dict are those of `nn.Conv2d`, to rounding. Between
+    two layers that go through Fourier space, maps lie in memory as `(H, W, N, C)`; filters that lie
+    channels-last give channels-last maps.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -89,7 +91,7 @@ class Convolution(nn.Conv2d):
 
 
 def cheaper(shape: torch.Size, filters: int, kernel: int, padding: int, dtype: torch.dtype) -> bool:
-    """Whether Fourier space is the cheaper way to convolve maps `(N, C, H, W)` with `(filters, C, kernel, kernel)`."""
+    """Whether Fourier space is cheaper for maps `(N, C, H, W)` and filters `(filters, C, kernel, kernel)`."""
     samples, channels, height, width = shape
     high, wide = (size + 2 * padding - kernel + 1 for size in (height, width))
     if dtype not in COST or min(high, wide) < 1 or min(height, width) + padding < 3:

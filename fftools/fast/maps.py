@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 def places_first(x: Tensor) -> bool:
-    """Whether maps `(N, C, H, W)` lie in a CPU's memory as `(H, W, N, C)`, as convolution through Fourier space leaves them."""
+    """Whether maps `(N, C, H, W)` lie in CPU memory as `(H, W, N, C)`, as `fourier.convolve` leaves them."""
     return (
         x.dim() == 4
         and x.device.type == "cpu"
@@ -33,7 +33,7 @@ class SquaresOfMaps(torch.autograd.Function):
 
 
 class LayerNorm(torch.autograd.Function):
-    """`F.layer_norm` over channels and places, of maps `(N, C, H, W)` that lie places first; they come out as they lie."""
+    """`F.layer_norm` over channels and places; maps `(N, C, H, W)` lie places first, before and after."""
 
     @staticmethod
     def forward(ctx, x):
@@ -73,7 +73,7 @@ def _each(numbers: Tensor, maps: Tensor) -> Tensor:
 
 
 class AveragedReLU(nn.AvgPool2d):
-    """ReLU, then average pooling over 2×2 places, whose gradient is made in one go: a CPU takes half the time for it."""
+    """ReLU, then 2×2 average pooling, whose gradient is made in one go: a CPU takes half the time for it."""
 
     def __init__(self):
         super().__init__(2)
@@ -109,7 +109,7 @@ class _Averaged(torch.autograd.Function):
 
 
 def max_pooling() -> nn.Module:
-    """2×2 pooling that lays its maps' gradient out as `(N, H, W, C)` in memory: a CPU pools back several times faster so."""
+    """2×2 pooling whose maps' gradient lies as `(N, H, W, C)`: a CPU pools back several times faster so."""
     pool = nn.MaxPool2d(2)
     pool.register_forward_hook(_hook_gradient)  # a named function can be pickled
     return pool

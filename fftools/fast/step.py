@@ -43,7 +43,7 @@ class Captured:
 
 def make_optimizer(name: str, parameters: Iterable[nn.Parameter], lr: float, device: torch.device,
                    weight_decay: float = 0.0) -> torch.optim.Optimizer:  # fmt: skip
-    """The optimizer `name` of these parameters: "adam", "adamw" or "sgd" (momentum 0.9); fused where it can be."""
+    """Optimizer `name` of these parameters: "adam", "adamw", "sgd" (momentum 0.9); fused where it can be."""
     cuda = device.type == "cuda"
     rate = torch.tensor(lr, device=device) if cuda else lr  # a captured graph reads the rate from the device
     options = dict(momentum=0.9) if name == "sgd" else dict(capturable=cuda)

@@ -15,7 +15,7 @@ from fftools.learner import Learner, of_each_block
 
 
 class Head(nn.Module):
-    """What teaches a block with `channels` channels: it turns activations into logits of `classes` classes."""
+    """What teaches a block with `channels` channels: turns activations into logits of `classes` classes."""
 
     def __init__(self, channels: int, classes: int, smoothing: float = 0.2):
         super().__init__()
@@ -27,7 +27,7 @@ class Head(nn.Module):
 
 
 class Classifier(Head):
-    """In the manner of Mono-Forward: a matrix reads each channel's maxima in `places` × `places` parts of the map.
+    """Like Mono-Forward: a matrix reads each channel's maxima in `places` × `places` parts of the map.
 
     Unlike `mono_forward.MonoForward` it has a bias, reads maxima, and is taught smoothed labels.
     """
