@@ -270,7 +270,7 @@ def test_a_killed_run_goes_on_bit_for_bit(pictures, tmp_path):
 
 
 def test_bad_input_is_named(pictures):
-    with pytest.raises(ValueError, match="batch_size must be between 1 and the number of images, 64; got 500"):
+    with pytest.raises(ValueError, match="batch_size must be between 1 and .*, 64; got 500"):
         speedrun.train(network(), pictures, epochs=1)
     with pytest.raises(ValueError, match="labels must be between 0 and 3"):
         speedrun.train(network(), Split(pictures.images, pictures.labels + 1), **RUN)
