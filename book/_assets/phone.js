@@ -4,7 +4,7 @@
 const phone = matchMedia("(max-width: 600px)");
 const SHORT = 6; // lines of code that stay in view
 const SMALLEST = 0.75; // of its size, for a formula or printed columns
-const NARROW = 600; // pixels of a plot that is readable at the width of a phone
+const NARROW = 610; // pixels of a plot that is readable at the width of a phone
 const HOLDERS = ".cell_output, .pst-scrollable-table-container, div.math";
 
 function fold(parts, label) {
