@@ -77,9 +77,9 @@ def test_a_step_never_waits(name, kind, noise, data, monkeypatch):
     assert all(p.dtype == torch.float32 and p.device == META for p in learner.parameters())
 
 
-def test_the_speedruns_batches_never_wait(data):
-    mirrored, order = torch.ones(64, dtype=torch.bool, device=META), torch.Generator().manual_seed(0)
-    for images, labels in speedrun.batches(data, 16, 1, mirrored, order, flip=True):
+@pytest.mark.parametrize("flip", [True, "alternate"])
+def test_batches_never_wait(data, flip):
+    for images, labels in data.batches(16, torch.Generator().manual_seed(0), shift=2, flip=flip):
         assert images.device == labels.device == META and images.shape == (16, 1, 8, 8)
 
 
