@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 from evidence.build import forward_forward
 from fftools.blocks import cnn, mlp
 from fftools.data import Split
-from fftools.extras import class_maps, few_candidates, speedrun
+from fftools.extras import class_maps, few_candidates
 from fftools.fast import precision
 from fftools.fit import training_step
 from fftools.labels import Fourier, Hybrids, Morphology, Pixels
