@@ -276,6 +276,7 @@ async function mountDigit(element, { network: first }) {
   pad.strokes.push(TURNS[0].strokes[0]);
   refresh();
   await whenSeen(element); // a chapter's network is loaded when its reader comes to it
+  if (about.textContent) return; // the reader was quicker, and has chosen another
   await choose(networks.some(({ name }) => name === first) ? first : networks[0].name);
 }
 
