@@ -82,5 +82,4 @@ def forward_forward(blocks: nn.ModuleList, label, *, goodness="sum", threshold=N
 
 def answers(learner: Learner, readout: LinearReadout | None = None) -> Answers:
     """What a trained network and its read-out answer to images, by the names that they have in records."""
-    asked = [learner] if readout is None else [learner, readout]
-    return lambda images: dict(item for each in asked for item in each.answers(images).items())
+    return learner.answers if readout is None else lambda x: learner.answers(x) | readout.answers(x)

@@ -25,18 +25,17 @@ def slug(config: dict) -> str:
     """What a run is, for people, in at most `LONGEST` characters; a record is found by its `run_name`."""
     network, labels, blocks = (config.get(part, {}) for part in ("network", "labels", "blocks"))
     widths = blocks.get("widths", config.get("widths", [])[1:])
-    form = f"{len(widths)}x{widths[0]}-{widths[-1]}" if len(widths) > 4 else "-".join(map(str, widths))
+    each = f"{len(widths)}x{widths[0]}-{widths[-1]}" if len(widths) > 4 else "-".join(map(str, widths))
     options = {"label": config.get("label"), **labels, **network}
-    rule = options.pop("head", config.get("rule"))
     options |= {"pool": blocks.get("pool"), "weights": config.get("weights")}
     written = lambda key, value: f"{SHORT.get(key, key)}{value:g}"
     numbers = lambda *keys: [written(key, config[key]) for key in keys if config.get(key)]
     parts = [
-        rule,
+        options.pop("head", config.get("rule")),
         config.get("way"),
         config.get("dataset", config.get("shape")),
         *config.get("form", {}).values(),
-        f"{len(widths)}x{widths[0]}" if len(set(widths)) == 1 else form,
+        f"{len(widths)}x{widths[0]}" if len(set(widths)) == 1 else each,
         f"k{blocks['kernel']}" if blocks else "",
         {True: "local", False: "through"}.get(network.get("local"), ""),
         *numbers("lr", "strength", "epochs", "steps", "shift"),

@@ -108,9 +108,12 @@ def run(study: str, config: dict, seed: int, profile: str, device="auto", progre
 def again(path: Path, **options) -> dict:
     """Make a recorded run anew; what was kept of it is not used and not touched. Options as in `run`.
 
-    The new record lies in `runs/again/`, beside the records' folder. Raises ValueError as `records.read`.
+    The new record lies in `runs/again/`, beside the folder of the records, and is there the next time.
+    Raises ValueError as `records.read`, and for a record that no study trained.
     """
     kept, path = records.read(path), path.resolve()
+    trained = "rule" in kept["config"] and "dataset" in kept["config"]
+    expect(trained, f"{path.name} must be the record of a trained network; its study", kept["study"])
     anew = path.parents[2] / "runs" / "again" / kept["study"] / path.name
     return run(kept["study"], kept["config"], kept["seed"], kept["profile"], path=anew, **options)
 

@@ -101,12 +101,14 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
     fits = epochs >= 1 and validate_every >= 1 and lr > 0 and shift >= 0
     given = dict(epochs=epochs, validate_every=validate_every, lr=lr, shift=shift)
     expect(fits, "epochs and validate_every must be ≥ 1, lr > 0 and shift ≥ 0", **given)
+    expect(callable(schedule), "schedule must be a function of epochs done and epochs", schedule)
     expect(optimizer in OPTIMIZERS, f"optimizer must be one of {', '.join(OPTIMIZERS)}", optimizer)
     for split in filter(None, (train, validation)):
         check_data(split.images, split.labels, learner.classes)
     device = train.labels.device
     precision = resolve_precision(precision, device)
-    plan = dict(epochs=epochs, batch_size=batch_size, lr=lr, optimizer=optimizer, schedule=schedule.__name__,
+    named = getattr(schedule, "__name__", type(schedule).__name__)
+    plan = dict(epochs=epochs, batch_size=batch_size, lr=lr, optimizer=optimizer, schedule=named,
                 weight_decay=weight_decay, seed=seed, shift=shift, flip=flip, precision=precision,
                 images=len(train))  # fmt: skip
     keep_freed_memory()

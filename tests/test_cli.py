@@ -89,6 +89,9 @@ def test_a_run_is_made_anew_and_compared(call, monkeypatch):
     assert row[0] == "val_goodness" and float(row[3]) == -1 and out.splitlines()[-1].startswith("again")
     assert path.read_bytes().count(b'"val_goodness": 1') == 1, "the kept record stays as it is"
     assert call("study", "again", "nowhere.json")[0] == 1
+    path.write_bytes(before.replace(b'"rule"', b'"role"'))
+    status, _, err = call("study", "again", str(path))
+    assert status == 1 and "must be the record of a trained network" in err and "Traceback" not in err
 
 
 def test_a_broken_record_is_a_message_and_no_traceback(call):

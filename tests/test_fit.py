@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -110,6 +111,9 @@ def test_cooldown_reaches_the_optimizer(small, noise, monkeypatch):
     rates.clear()
     fit(small(), noise, epochs=4, batch_size=32, lr=0.01, schedule=constant)
     assert rates == pytest.approx([0.01] * 8)
+    rates.clear()
+    fit(small(), noise, epochs=4, batch_size=32, lr=0.01, schedule=partial(lambda x, *_: x, 0.5))
+    assert rates == pytest.approx([0.005] * 8)
 
 
 def test_no_low_precision_copy_of_a_weight_outlives_its_step(small, noise):
@@ -289,6 +293,7 @@ def test_the_callers_chance_is_left_alone(small, noise):
     [
         ({"optimizer": "rmsprop"}, "adam, adamw, sgd; got 'rmsprop'"),
         ({"epochs": 0}, "epochs=0"),
+        ({"schedule": False}, "a function of epochs done and epochs; got False"),
         ({"epochs": 1.5}, "whole numbers; got epochs=1.5"),
         ({"batch_size": 2.5}, "batch_size=2.5"),
         ({"shift": "2"}, "shift='2'"),
