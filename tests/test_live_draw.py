@@ -302,6 +302,19 @@ def test_only_a_layer_that_does_not_judge_has_no_say(look):
         assert page.locator(".digit-table small").count() == silent
 
 
+def test_a_network_chosen_before_the_first_has_loaded_stays_chosen(look):
+    page = look()
+    page.add_init_script("""window.IntersectionObserver = class {
+        constructor(seen) { window.scrolledTo = () => seen([{ isIntersecting: true }]); }
+        observe() {} disconnect() {} unobserve() {} };""")
+    page.reload()
+    page.locator(".digit-network").select_option("mono-cnn")
+    page.evaluate("scrolledTo()")
+    page.wait_for_function("() => document.querySelector('.digit-about').textContent.includes('not trained')")
+    drawn.answered(page)
+    assert page.locator(".digit-network").input_value() == "mono-cnn"
+
+
 def test_mono_forward_stops_at_the_first_block_that_is_sure_enough(look):
     page = look()
     page.locator(".digit-network").select_option("mono-cnn")
