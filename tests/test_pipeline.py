@@ -11,9 +11,10 @@ from torch import nn
 
 from fftools.blocks import cnn, mlp
 from fftools.data import Split
-from fftools.extras import pipeline
+from fftools.extras import pipeline, speedrun
 from fftools.fit import constant, fit
 from fftools.rules.backprop import Backprop
+from fftools.rules.channel_wise import ChannelWise
 from fftools.rules.mono_forward import MonoForward
 
 SETTINGS = dict(epochs=3, batch_size=32, lr=1e-3, seed=5, precision="float32")
@@ -49,6 +50,37 @@ def test_processes_give_the_weights_of_the_loop(build, train):
     assert not other.training and not mp.active_children()
 
 
+@pytest.mark.parametrize(
+    "head, layers_per_block", [("mono-forward", 1), ("similarity", 2), ("channel-wise", 3)]
+)
+@pytest.mark.parametrize("way", ["_in_processes", "_in_streams"])
+def test_the_speedrun_too(head, layers_per_block, way, monkeypatch):
+    """With batch norm's statistics, AdamW, a rate of each step, and images that are moved and mirrored."""
+    monkeypatch.setattr(pipeline, "_in_processes", getattr(pipeline, way))
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(256, (90, 3, 18, 18), generator=generator).to(torch.uint8)
+    train, trained = Split(images, torch.randint(10, (90,), generator=generator)), []
+    for options in (
+        dict(loop=fit),
+        dict(loop=pipeline.fit, **dict(threads=1) if way == "_in_processes" else {}),
+    ):
+        torch.manual_seed(0)
+        learner = speedrun.network(
+            head=head, layers_per_block=layers_per_block, widths=[10, 10, 20, 20, 20, 20]
+        )
+        speedrun.train(learner, train, epochs=3, batch_size=20, seed=5, precision="float32", **options)
+        trained.append(learner.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(*(state.values() for state in trained), strict=True))
+
+
+def test_channel_wise_goodness_too(train):
+    one, other = (ChannelWise(mlp([144, 30, 20])) for _ in range(2))
+    other.load_state_dict(one.state_dict())
+    fit(one, train, **SETTINGS)
+    pipeline.fit(other, train, **SETTINGS, threads=1)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
 def test_low_precision_and_a_constant_rate_too(train):
     one, other = dense(), dense()
     changes = SETTINGS | dict(precision="bf16", schedule=constant)
@@ -63,6 +95,7 @@ def test_the_order_of_the_streams_is_that_of_the_loop(train, monkeypatch):
     one, other = dense(), dense()
     history = fit(one, train, **SETTINGS)
     run = pipeline.fit(other, train, **SETTINGS)
+    assert not any(module._forward_hooks for module in other.modules()), "something was left in the network"
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
     assert run.loss == history.loss and len(run.seconds) == 3
 
@@ -79,11 +112,12 @@ def test_a_block_passes_on_what_it_computed_before_it_learned(train):
     """Passing on the output of the updated block would be another algorithm."""
     learner = dense()
     learner.scores(train[:2].floats())
-    stage = pipeline.Stage(learner, 0, pipeline.Plan(1, 32, 0.1, 0, False, "float32", 1), torch.device("cpu"))
+    plan = pipeline.Plan(1, 32, 0.1, "adam", constant, 0.0, 0, 0, False, "float32", 1)
+    stage = pipeline.Stage(learner, 0, plan, torch.device("cpu"))
     x, labels = train[:32].floats(), train.labels[:32]
     before = learner.blocks[0](x)
     loss, output = stage.forward(x, labels)
-    stage.learn(loss)
+    stage.learn(loss, 0.0)
     assert (
         torch.equal(output, before)
         and not torch.equal(output, learner.blocks[0](x))
@@ -140,6 +174,7 @@ def test_it_needs_no_main_module_and_leaks_nothing(train, tmp_path):
         (dense, dict(batch_size=201), "number of images, 200; got .*batch_size=201"),
         (dense, dict(epochs=0), "epochs=0"),
         (dense, dict(lr=0.0), "lr=0.0"),
+        (dense, dict(optimizer="lion"), "adam, adamw, sgd; got 'lion'"),
     ],
 )
 def test_it_says_what_it_cannot_do(learner, changes, message, train):

@@ -1,4 +1,4 @@
-"""Pipelined Mono-Forward: each block works on the batch that the block below has just passed on.
+"""Pipelined local learning: each block works on the batch that the block below has just passed on.
 
 A block hears nothing from above, so nobody waits: block 2 can learn from one batch while block 1 learns from
 the next. What a block passes on is computed before it learns from that batch, as in `fftools.fit`: both give
@@ -17,10 +17,15 @@ from torch import multiprocessing as mp
 from fftools.data.split import Split
 from fftools.extras.stage import METHOD, Border, Plan, Stage, StageError, check_loss
 from fftools.fast.precision import precision_context, resolve_precision
+from fftools.fast.step import OPTIMIZERS
 from fftools.fit import cooldown
 from fftools.inputs import check_data, expect
-from fftools.learner import materialise
+from fftools.learner import Learner, materialise
+from fftools.rules.channel_wise import ChannelWise
+from fftools.rules.layerwise import Layerwise
 from fftools.rules.mono_forward import MonoForward
+
+LOCAL = MonoForward, ChannelWise, Layerwise  # each block's loss needs its own output and the labels, no more
 
 
 @dataclass(frozen=True)
@@ -31,42 +36,47 @@ class Run:
     seconds: list[float]  # of each epoch, between ends of the last block's work; the first fills the pipeline
 
 
-def fit(learner: MonoForward, train: Split, *, epochs: int, batch_size: int, lr: float, seed: int = 0,
-        schedule: Callable[[float, int], float] = cooldown, precision: str = "auto",
+def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: float, optimizer: str = "adam",
+        schedule: Callable[[float, int], float] = cooldown, weight_decay: float = 0.0, seed: int = 0,
+        shift: int = 0, flip: bool | str = False, precision: str = "auto",
         threads: int | None = None) -> Run:  # fmt: skip
-    """Train `learner` in place, all blocks at once: the weights of `fftools.fit.fit` with Adam.
+    """Train `learner`, one of `LOCAL`, in place, all blocks at once: the weights of `fftools.fit.fit`.
 
     On a CPU each block gets a process of its own, which takes a few seconds to start, and `threads` threads
     in it (None shares the cores out); activations go through shared memory. On CUDA each block gets a stream.
+    The other options are those of `fftools.fit.fit`; `schedule` is a function that can be pickled.
 
-    Raises ValueError when the learner is no Mono-Forward network or a block of it is frozen, and for data or
-    numbers that make no sense; StageError when a stage fails.
+    Raises ValueError when the learner is of another kind or a block of it is frozen, and for data or numbers
+    that make no sense; StageError when a stage fails.
     """
-    if not isinstance(learner, MonoForward) or learner.given():
-        given = type(learner).__name__ + " with frozen blocks" * isinstance(learner, MonoForward)
-        raise ValueError(f"only a Mono-Forward network trained as a whole can be pipelined; got {given}")
+    if not isinstance(learner, LOCAL) or learner.given():
+        given = type(learner).__name__ + " with frozen blocks" * isinstance(learner, LOCAL)
+        kinds = ", ".join(kind.__name__ for kind in LOCAL)
+        raise ValueError(f"only a network of {kinds}, trained as a whole, can be pipelined; got {given}")
     wanted = f"epochs at least 1, lr positive, batch_size between 1 and the number of images, {len(train)}"
     fits = epochs >= 1 and lr > 0 and 1 <= batch_size <= len(train)
     expect(fits, f"need {wanted}", epochs=epochs, lr=lr, batch_size=batch_size)
+    expect(optimizer in OPTIMIZERS, f"optimizer must be one of {', '.join(OPTIMIZERS)}", optimizer)
     check_data(train.images, train.labels, learner.classes)
     device, threads = train.labels.device, threads or max(1, (os.cpu_count() or 1) // len(learner.blocks))
-    plan = Plan(epochs, batch_size, lr, seed, schedule, resolve_precision(precision, device), threads)
+    plan = Plan(epochs, batch_size, lr, optimizer, schedule, weight_decay, seed, shift, flip,
+                resolve_precision(precision, device), threads)  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        materialise(learner.to(device).train(), train.images, train.labels)
+        materialise(learner.to(device).eval(), train.images, train.labels)
     run = (_in_streams if device.type == "cuda" else _in_processes)(learner, train, plan)
     learner.eval()
     return run
 
 
-def _in_processes(learner: MonoForward, train: Split, plan: Plan) -> Run:
+def _in_processes(learner: Learner, train: Split, plan: Plan) -> Run:
     with torch.no_grad(), precision_context(plan.precision, train.labels.device):
         passed_on = learner.activations(train[:1].floats())[:-1]
-    borders = [Border((plan.batch_size, *x.shape[1:]), x.dtype) for x in passed_on]
+    borders = [Border(plan.batch_size, x) for x in passed_on]
     count = len(learner.blocks)
     losses = torch.zeros(plan.epochs, count).share_memory_()
     ticks = torch.zeros(plan.epochs + 1, dtype=torch.float64).share_memory_()
-    learner.share_memory()  # the stages write the trained weights here
+    learner.train().share_memory()  # the stages write the trained weights here
     context = mp.get_context(METHOD)
     context.set_forkserver_preload([__name__, "torch._dynamo"])
     shared = learner, train, plan, borders, losses, ticks, context.Barrier(count)
@@ -93,35 +103,35 @@ def _work(
     ready.wait()  # PyTorch has been loaded everywhere: the clock may start
     ticks[0] = time.monotonic()  # one clock for all processes
     for epoch, mean in enumerate(losses[:, number], 1):
-        stage.begin(epoch)
-        for x, labels in borders[number - 1].take(steps) if number else train.batches(plan.batch_size, order):
+        batches = borders[number - 1].take(steps) if number else plan.batches(train, order, epoch)
+        for step, (x, labels) in enumerate(batches):
             loss, output = stage.forward(x, labels)
             if not last:  # before this stage learns: the next one need not wait for that
                 borders[number].put(output, labels)
-            mean += stage.learn(loss)
+            mean += stage.learn(loss, epoch - 1 + step * plan.batch_size / len(train))
         check_loss(mean.div_(steps).item(), number, len(learner.blocks), epoch, plan.lr)
         if last:
             ticks[epoch] = time.monotonic()
 
 
-def _in_streams(learner: MonoForward, train: Split, plan: Plan) -> Run:
+def _in_streams(learner: Learner, train: Split, plan: Plan) -> Run:
     """One process queues all; the device does as much at once as events allow. Not run on a GPU yet."""
     device, count = train.labels.device, len(learner.blocks)
     system = torch.get_device_module(device)  # `torch.cuda`; of `torch.cpu` the same functions do nothing
+    learner.train()
     stages = [(Stage(learner, number, plan, device), system.Stream()) for number in range(count)]
     steps, order = len(train) // plan.batch_size, torch.Generator().manual_seed(plan.seed)
     losses, ticks = [], [time.monotonic()]
     for epoch in range(1, plan.epochs + 1):
         total = torch.zeros(count, device=device)
-        for x, labels in train.batches(plan.batch_size, order):
+        for step, (x, labels) in enumerate(plan.batches(train, order, epoch)):
             ready = system.current_stream().record_event()
             for number, (stage, stream) in enumerate(stages):
                 with system.stream(stream):
                     stream.wait_event(ready)  # until the block below has passed this batch on
-                    stage.begin(epoch)
                     loss, output = stage.forward(x, labels)
                     ready = stream.record_event()
-                    total[number] += stage.learn(loss)
+                    total[number] += stage.learn(loss, epoch - 1 + step * plan.batch_size / len(train))
                 for used in (x, labels):
                     if used.is_cuda:  # its memory is not to be given away before that stream is done
                         used.record_stream(stream)

@@ -4,7 +4,7 @@ Six 3×3 layers behind a whitened 2×2 one, batch norm and GELU, identities to b
 images, a rate that rises and falls. `rules.layerwise` says what a layer is taught.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fftools.data.split import Split
-from fftools.fit import History, fit
+from fftools.fit import fit
 from fftools.inputs import expect, to_float
 from fftools.rules.layerwise import Classifier, Layerwise, Shares, Similarity
 
@@ -73,15 +73,16 @@ def whiten(learner: Layerwise, images: Tensor, eps: float = 3e-5) -> None:
 
 
 def train(learner: Layerwise, split: Split, *, epochs: int, batch_size: int = 500, lr: float = 3e-3,
-          weight_decay: float = 0.01, flip: bool = True, **options) -> History:  # fmt: skip
-    """Whiten, then `fit` by AdamW: the rate rises and falls, images move by up to 2 pixels.
+          weight_decay: float = 0.01, flip: bool = True, loop: Callable = fit, **options):  # fmt: skip
+    """Whiten, then train by AdamW: the rate rises and falls, images move by up to 2 pixels.
 
-    With `flip` each image is mirrored in every other epoch. `options` and errors are those of `fit`.
+    With `flip` each image is mirrored in every other epoch. `loop` is `fftools.fit.fit`, or
+    `pipeline.fit`, which trains the layers side by side; `options`, errors and what comes back are its own.
     """
     whiten(learner.to(split.labels.device), to_float(split.images[:5000]))
     plan = dict(epochs=epochs, batch_size=batch_size, lr=lr, optimizer="adamw", weight_decay=weight_decay)
     turn = "alternate" if flip else False
-    return fit(learner, split, **plan, schedule=triangle, shift=2, flip=turn, **options)
+    return loop(learner, split, **plan, schedule=triangle, shift=2, flip=turn, **options)
 
 
 def triangle(done: float, epochs: int) -> float:

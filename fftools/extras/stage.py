@@ -1,17 +1,18 @@
 """What a pipeline is made of: stages, each with a block of its own, and the borders between them."""
 
+import copy
 import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch import multiprocessing as mp
 
+from fftools.data.split import Split
 from fftools.fast.precision import precision_context
 from fftools.fast.step import make_optimizer, set_lr
-from fftools.rules.mono_forward import MonoForward
+from fftools.learner import Learner
 
 SLOTS = 2  # batches that may wait between two stages: one is read while the next is written
 # With the first, one process loads PyTorch, and the stages' are copies of it.
@@ -28,31 +29,52 @@ class Plan(NamedTuple):
     epochs: int
     batch_size: int
     lr: float
-    seed: int
+    optimizer: str
     schedule: Callable[[float, int], float]
+    weight_decay: float
+    seed: int
+    shift: int
+    flip: bool | str
     precision: str
     threads: int
 
+    def batches(self, train: Split, order: torch.Generator, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """What the first stage reads in this epoch, from 1."""
+        return train.batches(self.batch_size, order, self.shift, self.flip, epoch)
+
+
+def alone(learner: Learner, number: int) -> Learner:
+    """Block `number`, from 0, as a learner of its own: the same modules under the same rule."""
+    part = copy.copy(learner)
+    part._modules = {
+        name: child[number : number + 1] if isinstance(child, nn.ModuleList) else child
+        for name, child in learner.named_children()
+    }
+    return part
+
 
 class Stage:
-    """One block with its matrix and an optimizer of its own: Adam treats each number by itself anyway."""
+    """One block, a learner of its own, with an optimizer of its own: Adam treats each number by itself."""
 
-    def __init__(self, learner: MonoForward, number: int, plan: Plan, device: torch.device):
-        self.block, self.projection = learner.blocks[number], learner.projections[number]
-        self.read, self.plan, self.device = learner.read, plan, device
-        mine = [*self.block.parameters(), *self.projection.parameters()]
-        self.tuned = make_optimizer("adam", mine, plan.lr, device)
-
-    def begin(self, epoch: int) -> None:
-        set_lr(self.tuned, self.plan.lr * self.plan.schedule(epoch - 1, self.plan.epochs))
+    def __init__(self, learner: Learner, number: int, plan: Plan, device: torch.device):
+        self.learner, self.plan, self.device = alone(learner, number), plan, device
+        mine = self.learner.trained()
+        self.tuned = make_optimizer(plan.optimizer, mine, plan.lr, device, plan.weight_decay)
 
     def forward(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The loss, and what the next stage gets."""
-        with precision_context(self.plan.precision, self.device):
-            output = self.block(x)
-            return F.cross_entropy(self.projection(self.read(output)), labels), output.detach()
+        passed_on = []
+        keep = lambda block, inputs, output: passed_on.append(output.detach())
+        with (
+            self.learner.blocks[0].register_forward_hook(keep),
+            precision_context(self.plan.precision, self.device),
+        ):
+            (loss,) = self.learner.local_losses(x, labels)
+        return loss, *passed_on
 
-    def learn(self, loss: Tensor) -> Tensor:
+    def learn(self, loss: Tensor, done: float) -> Tensor:
+        """One step when `done` epochs are done; gives the loss, detached, float32."""
+        set_lr(self.tuned, self.plan.lr * self.plan.schedule(done, self.plan.epochs))
         loss.backward()
         self.tuned.step()
         self.tuned.zero_grad(set_to_none=True)
@@ -62,10 +84,11 @@ class Stage:
 class Border:
     """A ring of slots in shared memory: one stage lays batches down in them, the next takes them up."""
 
-    def __init__(self, shape: tuple[int, ...], dtype: torch.dtype):
-        forms = (shape, dtype), (shape[:1], torch.int64)
-        empty = lambda: [torch.empty(size, dtype=kind).share_memory_() for size, kind in forms]
-        self.slots, self.laid = [empty() for _ in range(SLOTS)], 0
+    def __init__(self, batch_size: int, passed_on: Tensor):
+        """`passed_on` is what one image gives, `(1, …)`; a batch of them lies in memory in the same order."""
+        like = lambda x: x.expand(batch_size, *x.shape[1:]).clone().share_memory_()
+        self.slots = [[like(passed_on), like(torch.zeros(1, dtype=torch.int64))] for _ in range(SLOTS)]
+        self.laid = 0
         self.free, self.full = (mp.get_context(METHOD).Semaphore(count) for count in (SLOTS, 0))
 
     def put(self, *batch: Tensor) -> None:

@@ -99,7 +99,7 @@ export function verdictTable() {
 
   function show(network, answer) {
     table.classList.toggle("digit-empty", !answer);
-    if (!answer) return;
+    if (!answer) return rows.forEach(({ row }) => row.classList.remove("digit-winner"));
     const all = columns(network, answer),
       key = JSON.stringify(all.map(({ head, counts }) => [head, counts]));
     if (built !== key) build(network, all);
