@@ -3,6 +3,7 @@
     python benchmarks/speedrun.py                            (every rule, 2 and 4 epochs, one trial)
     python benchmarks/speedrun.py --rules Mono-Forward --epochs 8 16 --trials 3
     python benchmarks/speedrun.py --narrow                   (a quarter of the channels: for a laptop's core)
+    python benchmarks/speedrun.py --narrow --keep            (writes the records that chapter 13 shows)
     python benchmarks/speedrun.py --narrow --pipelined       (the layers side by side, in processes)
 
 The clock is airbench's (Jordan 2024): it runs in training alone, data on the device, after one untimed
@@ -21,6 +22,7 @@ import statistics
 
 import torch
 
+from evidence import records
 from evidence.build import build
 from evidence.studies import change
 from evidence.studies.speedrun import NARROW, RULES, SPEEDRUN
@@ -29,6 +31,7 @@ from fftools.extras import measure, pipeline, speedrun
 from fftools.fast.precision import resolve_precision
 from fftools.readout import accuracy
 
+STUDY = "speedrun-clock"
 MARKS = 0.80, 0.85, 0.90, 0.92
 
 
@@ -47,6 +50,15 @@ def race(
     return sum(seconds) if pipelined else seconds, accuracy(learner.scores, test)
 
 
+def keep(rule: str, config: dict, pipelined: bool, images: int, device, runs: list) -> None:
+    """Write a record of each run, `results/speedrun-clock/…`."""
+    told = dict(called=rule, widths=config["blocks"]["widths"], epochs=config["epochs"], images=images)
+    for seed, (seconds, right) in enumerate(runs):
+        origin = records.provenance("cifar10", device, resolve_precision("auto", device), seconds)
+        metrics = {"seconds": seconds, "test_accuracy": right}
+        records.save(STUDY, told | dict(pipelined=pipelined), seed, "full", metrics, {}, origin)
+
+
 def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -56,6 +68,7 @@ def main() -> None:
     options.add_argument("--trials", type=int, default=1)
     options.add_argument("--narrow", action="store_true")
     options.add_argument("--pipelined", action="store_true")
+    options.add_argument("--keep", action="store_true", help="write a record of each run")
     options.add_argument("--images", type=int, help="train on so many only")
     options.add_argument("--device", default="auto")
     chosen = options.parse_args()
@@ -72,6 +85,8 @@ def main() -> None:
             config = change(SPEEDRUN, NARROW if chosen.narrow else {}, RULES[rule], dict(epochs=epochs))
             trials = range(chosen.trials)
             runs = [race(config, train, dataset.test, seed, chosen.pipelined) for seed in trials]
+            if chosen.keep:
+                keep(rule, config, chosen.pipelined, len(train), device, runs)
             seconds, right = (statistics.mean(column) for column in zip(*runs))
             spread = f" ± {100 * statistics.stdev(x for _, x in runs):.2f}" if len(runs) > 1 else ""
             print(f"{rule:34}{epochs:7}{seconds:10.1f}{f'{100 * right:.2f}{spread}':>16}", flush=True)

@@ -10,6 +10,7 @@ import torch
 
 from evidence import records, timing
 from evidence.build import forward_forward
+from fftools import data
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -134,6 +135,37 @@ def test_the_time_to_an_accuracy_is_that_of_trained_networks(monkeypatch, capsys
     )
     assert asked == ["mnist"] and [name for name, *_ in found] == ["Mono-Forward", "backpropagation"]
     assert all(float(seconds) > 0 and 80 < float(percent) <= 100 for _, seconds, percent in found)
+
+
+@pytest.mark.parametrize("pipelined", [False, True])
+def test_the_speedrun_keeps_its_clock(pipelined, monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(tmp_path))
+    module = load("speedrun")
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(256, (60, 3, 12, 12), generator=generator).to(torch.uint8)
+    part = data.Split(images, torch.arange(60) % 10)
+    monkeypatch.setattr(module.data, "load", lambda name, device: data.Dataset(name, part, part, part))
+    monkeypatch.setitem(module.NARROW, "blocks", dict(widths=[10, 10, 20, 20]))
+    monkeypatch.setitem(module.SPEEDRUN, "batch_size", 20)
+    rules = ["Mono-Forward", "Mono-Forward, two layers a block"]
+    options = "--narrow --epochs 1 2 --trials 2 --keep --device cpu".split() + ["--pipelined"] * pipelined
+    monkeypatch.setattr(sys, "argv", ["speedrun.py", *options, "--rules", *rules])
+    module.main()
+    kept = records.load("speedrun-clock", "full")
+    assert len(kept) == 8 and all(record["metrics"]["seconds"] > 0 for record in kept)
+    told = {(r["config"]["called"], r["config"]["epochs"], r["seed"], r["config"]["pipelined"]) for r in kept}
+    assert told == {(rule, epochs, seed, pipelined) for rule in rules for epochs in (1, 2) for seed in (0, 1)}
+    said = capsys.readouterr().out
+    for rule in rules:
+        mean = (
+            sum(
+                r["metrics"]["test_accuracy"]
+                for r in kept
+                if (r["config"]["called"], r["config"]["epochs"]) == (rule, 2)
+            )
+            / 2
+        )
+        assert f"{100 * mean:.2f} ±" in said
 
 
 def test_what_learning_costs_is_recorded_for_every_way(monkeypatch, capsys, tmp_path):
