@@ -28,7 +28,7 @@ PAIRS = {
 # Whether a 95 % interval of the first minus the second says yes, and whether it says no; else `order`'s.
 JUDGED = {
     "order": (lambda low, high, within: low > 0, lambda low, high, within: high < 0),
-    "at least": (lambda low, high, within: low >= -within, lambda low, high, within: high < 0),
+    "at least": (lambda low, high, within: low >= -within, lambda low, high, within: high < -within),
     "same": (lambda low, high, within: -within <= low and high <= within,
              lambda low, high, within: low > within or high < -within),
 }  # fmt: skip
@@ -58,6 +58,7 @@ class Claim:
     lead: str = ""  # of a baseline: the id of the paper's own method, which is compared with it
     chosen: str = ""  # how the record was chosen, fixed before its runs
     differs: str = ""  # what else is not as in the paper
+    scaled: str = ""  # what is smaller than the paper's beside what a configuration says
     why: str = ""  # why nothing answers it, or only something smaller
     chapter: str = ""  # the notebook that measures it or, without `ours`, shows what is seen or proved
     front: str = ""  # its name on the front page, if it is there
@@ -93,8 +94,13 @@ class Claim:
         return "exceeded" if beyond > 0 else "open" if self.smaller(found) else "fell short"
 
     def _statement(self, found: list[Found]) -> str:
-        """Supported: every comparison is significant at 5 %; contradicted: one is, the other way round."""
+        """Supported: every comparison is significant at 5 %; contradicted: one is, the other way round.
+
+        A smaller run than the paper's decides nothing.
+        """
         yes, no = (self._peaks if self.vary else self._compared)(found)
+        if self.smaller(found):
+            return "undecided"
         return "contradicted" if no else "supported" if yes else "undecided"
 
     def _compared(self, found: list[Found]) -> tuple[bool, bool]:
@@ -144,7 +150,7 @@ class Claim:
 
     def smaller(self, found: list[Found]) -> bool:
         """Whether our runs are of less than the paper's scale."""
-        return not SCALE.isdisjoint(self.differences(found))
+        return bool(found) and (bool(self.scaled) or not SCALE.isdisjoint(self.differences(found)))
 
 
 @cache

@@ -78,6 +78,7 @@ def line(claim: Claim, verdict: str) -> str:
     differs, behind = _differs(claim, found), lead(claim)
     # What every reader must see: a smaller scale, and what a better baseline does to the paper's lead.
     seen = [text for path, text in differs.items() if path in claims.SCALE]
+    seen += [claim.scaled] if claim.scaled and found else []
     seen += [f"lead: {behind}"] if behind else []
     numbers = escape(measured(claim)).replace(" ± ", "\xa0±\xa0") or f"<i>{_code(why)}</i>"
     smaller = "<i>, smaller than the paper's</i>" * bool(found and claim.chapter and verdict == "open")
@@ -85,7 +86,7 @@ def line(claim: Claim, verdict: str) -> str:
     folded = {
         "Where": "" if control else claim.source,
         "Our runs": ", ".join(scale(found)),
-        "Not as in the paper": "; ".join(filter(None, [*differs.values(), claim.differs])),
+        "Not as in the paper": "; ".join(filter(None, [*differs.values(), claim.scaled, claim.differs])),
         "How the record was chosen": claim.chosen,
         "The paper's lead": behind,
         "Open because": why if verdict == "open" else "",

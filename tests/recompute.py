@@ -122,16 +122,15 @@ class Judge:
         else:
             return "open"
         best = [table[0] for table in tables]
-        smaller = any(
+        smaller = bool(entry.get("scaled")) or any(
             path[-1] in SIZE and not contains(dig(config, path), value)
             for config, _ in best
             for path, value in flat(at).items()
         )
         if "paper" in entry:
             return self.number(entry, best, smaller)
-        if "vary" in entry:
-            return self.peaks(entry, tables)
-        return self.statement(entry, best)
+        said = self.peaks(entry, tables) if "vary" in entry else self.statement(entry, best)
+        return "undecided" if smaller else said
 
     def number(self, entry, best, smaller) -> str:
         values = list(best[0][1].values())
@@ -165,7 +164,9 @@ class Judge:
             pairs = list(zip(sides, sides[1:]))
         extra = [(sides[0], sides[-1])] if how == "order" else []
         ranges = [between(*(pair[::-1] if lower else pair)) for pair in pairs + extra]
-        no = {"same": lambda a, b: a > within or b < -within}.get(how, lambda a, b: b < 0)
+        no = {"same": lambda a, b: a > within or b < -within, "at least": lambda a, b: b < -within}.get(
+            how, lambda a, b: b < 0
+        )
         yes = {"same": lambda a, b: a >= -within and b <= within, "at least": lambda a, b: a >= -within}.get(
             how, lambda a, b: a > 0
         )

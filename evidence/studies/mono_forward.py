@@ -149,4 +149,8 @@ STUDIES = [
           "Figures 4 and 5: error after each epoch, 2, 4 and 8 layers of 1000, 10,000 images of MNIST",
           {}, [race("mlp", rule, "mnist", widths=[784] + [1000] * depth, **MLP_CHOICES)
                for depth in (4, 2, 8) for rule in BOTH], THOUSAND),
+    Study("mono-mlp-convergence-all", "The same on all 50,000 training images",
+          {}, [race("mlp", rule, "mnist", widths=[784] + [1000] * depth,
+                    **MLP_CHOICES | dict(train_images=None))
+               for depth in (4, 2, 8) for rule in BOTH], THOUSAND),
 ]
