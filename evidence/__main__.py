@@ -1,4 +1,4 @@
-"""Commands: `python -m evidence study list | status | run NAME | show NAME | again RECORD`, `… claims`."""
+"""Commands: `python -m evidence study list | run NAME | show NAME | again RECORD`, `… claims`."""
 
 import argparse
 import json
@@ -37,8 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     about = commands.add_parser("study", help="named grids of runs")
     study = about.add_subparsers(dest="action", required=True)
-    study.add_parser("list", help="the studies and how many of their runs are recorded")
-    study.add_parser("status", help="runs done and missing, by study and profile")
+    study.add_parser("list", help="the studies, how many runs they have, and how many are recorded")
     make, show = study.add_parser("run"), study.add_parser("show")
     anew = study.add_parser("again", help="make a recorded run anew, and compare")
     anew.add_argument("record", type=Path, help="its file, results/STUDY/….json")
@@ -61,9 +60,9 @@ def _parser() -> argparse.ArgumentParser:
 def _study(arguments) -> None:
     if arguments.action == "list":
         for name, study in studies.STUDIES.items():
-            print(f"{name:24} {len(records.load(name)):3} records  {study.about}")
-    elif arguments.action == "status":
-        print(run.status().to_string(index=False))
+            count = len(study.grid("full"))
+            made = count - len(run.missing(study, "full", seeds=1))
+            print(f"{name:26} {made:3} of {count:3} made  {study.about}")
     elif arguments.action == "again":
         _again(arguments.record)
     else:

@@ -1,4 +1,4 @@
-"""The cards of published networks: what a network is, where it comes from, and the sum of all that."""
+"""The cards of published networks: what a network is, where it comes from, and a checksum of all that."""
 
 import hashlib
 import json

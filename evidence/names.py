@@ -3,15 +3,8 @@
 import re
 
 LONGEST = 60  # characters of a run's readable name
-SHORT = dict(
-    epochs="ep",
-    train_images="n",
-    batch_size="b",
-    strength="k",
-    temperature="t",
-    negatives_each="neg",
-    layers_per_block="block",
-)
+SHORT = dict(epochs="ep", train_images="n", batch_size="b", strength="k", temperature="t",
+             negatives_each="neg", layers_per_block="block")  # fmt: skip
 USUAL = dict(label="fourier", set=1, strength=0.35, norm="layer", first_loss=1, first_judge=1, classes=2,
              layers_per_block=1)  # fmt: skip
 SETS = dict(

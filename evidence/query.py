@@ -60,7 +60,10 @@ def fits(ours, part) -> bool:
 
 def table(study: str, profile: str | None = None) -> pd.DataFrame:
     """The records of a study as a table: configuration, seed, profile, metrics and provenance as columns."""
-    row = lambda r: r["config"] | dict(seed=r["seed"], profile=r["profile"]) | r["metrics"] | r["provenance"]
+    about = lambda r: dict(
+        record=records.run_name(r["config"], r["seed"]), seed=r["seed"], profile=r["profile"]
+    )
+    row = lambda r: about(r) | r["config"] | r["metrics"] | r["provenance"]
     return pd.DataFrame([row(record) for record in records.load(study, profile)])
 
 

@@ -91,7 +91,7 @@ def save(study: str, config: dict, seed: int, profile: str, metrics: dict, histo
 
 
 def share(path: Path, study: str, profile: str) -> bool:
-    """Take over the record of the same run from another study, if one has it; whether there was one."""
+    """Copy the record of the same run from another study, if one has it; whether one had."""
     for other in path.parents[1].glob(f"*/*{run_of(path)}.json"):
         if (record := read(other))["profile"] == profile:
             write_json(path, record | {"study": study})

@@ -6,7 +6,6 @@ import time
 from itertools import product
 from pathlib import Path
 
-import pandas as pd
 import torch
 from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
@@ -64,17 +63,6 @@ def missing(
     return [run for run in runs if not run[0].exists()]
 
 
-def status() -> pd.DataFrame:
-    """For each study and profile: configurations, how many have a record, records in all, and failures."""
-    rows = []
-    for name, profile in product(studies.STUDIES, ("quick", "full")):
-        grid, kept = studies.find(name).grid(profile), records.load(name, profile)
-        made = [record["config"] for record in kept]
-        failed = sum("failure" in record["history"] for record in kept)
-        rows.append((name, profile, len(grid), sum(config in made for config in grid), len(kept), failed))
-    return pd.DataFrame(rows, columns=["study", "profile", "configurations", "recorded", "records", "failed"])
-
-
 def attempt(study, path, config, seed, profile, threads, options) -> tuple[str, dict | None]:
     """Make a run if it can be made now: how it ended, its record. `threads`: of one process of several."""
     if threads:
@@ -130,9 +118,8 @@ def _make(study, config, seed, profile, device, path, progress, deadline) -> Non
         metrics, history = {}, {"failure": str(error)}
     device, scikit = dataset.train.labels.device, config["rule"] == "logistic"
     where = ("cpu", "float64") if scikit else (device, resolve_precision("auto", device))
-    seconds = max(
-        time.monotonic() - started, history.get("seconds", 0.0)
-    )  # the history's: of all resumed parts
+    # The history's are those of all resumed parts.
+    seconds = max(time.monotonic() - started, history.get("seconds", 0.0))
     origin = records.provenance(dataset.name, *where, seconds) | {"source": dataset.source}
     records.save(study, config, seed, profile, metrics, history, origin, path)
 

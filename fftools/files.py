@@ -26,7 +26,7 @@ def write_state(path: Path | str, state: dict) -> None:
 def write_all(files: dict[Path, str | bytes]) -> None:
     """Write several files, none of them before all are on the disk. Errors as `write`'s.
 
-    The last one vouches for the others: an old one is away until they are there.
+    The last file marks completeness: an old one is removed first, the new one is put in place last.
     """
     parts = {path: path.with_name(f".{path.name}.{os.getpid()}.part") for path in files}
     path = next(iter(files), None)

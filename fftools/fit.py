@@ -53,6 +53,7 @@ def training_step(
     Gives the losses, detached, float32 `(losses,)`.
     """
     losses = []
+    # `in_precision` is autocast around each loss, not around `backward`.
     for loss in in_precision(learner.local_losses(images, labels), precision, images.device):
         loss.backward()
         losses.append(loss.detach().float())
@@ -87,8 +88,8 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
     shift, flip  how training images are moved and mirrored: see `Split.batches`
     precision    "bf16", "float32", or "auto": bf16 where the hardware multiplies in it
     validation   every `validate_every` epochs and after the last: accuracy, and what `learner.diagnose` gives
-    resume       file to resume from; saved before the first epoch, then at the first epoch's end after each
-                 `resume_seconds`. A kill loses what came after the last save
+    resume       file to resume from; saved before the first epoch, then at the end of an epoch, once
+                 `resume_seconds` have passed since the last save. A kill loses what came after it
     deadline     seconds since 1970, as `time.time` counts them; one epoch is made in any case
     on_epoch     called with the epochs that are done and the learner, before the first and after each epoch
     progress     a name for the progress bar; None shows none

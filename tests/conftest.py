@@ -17,9 +17,8 @@ from fftools.rules.forward_forward import ForwardForward
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 
-torch.set_num_threads(
-    1
-)  # networks this small gain nothing from a second thread, and lose much on a busy machine
+# Networks this small gain nothing from a second thread, and lose much on a busy machine.
+torch.set_num_threads(1)
 
 # Of files that are tested side by side, each chapter's kernel has its share of the cores: two that each want
 # them all are slower than one after the other.

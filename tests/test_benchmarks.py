@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from evidence import records, timing
+from evidence import records
 from evidence.build import forward_forward
 from fftools import data
 
@@ -169,11 +169,12 @@ def test_the_speedrun_keeps_its_clock(pipelined, monkeypatch, capsys, tmp_path):
 
 
 def test_what_learning_costs_is_recorded_for_every_way(monkeypatch, capsys, tmp_path):
+    timing = load("learning_costs")
     monkeypatch.setenv("FFTOOLS_RESULTS_DIR", str(tmp_path))
     monkeypatch.setattr(timing, "NETWORKS", {"mnist": ((1, 4, 4), [16, 8, 6], (16,))})
     monkeypatch.setattr(timing.torch, "compile", lambda function: function)  # no compiler, no minutes
     monkeypatch.setattr(sys, "argv", ["learning_costs.py", "--repeats", "3", "--device", "cpu"])
-    load("learning_costs").main()
+    timing.main()
     kept = {(r["config"]["rule"], r["config"]["way"]): r for r in records.load("learning-costs", "full")}
     assert set(kept) == {
         ("mf", "eager"),
@@ -191,6 +192,7 @@ def test_what_learning_costs_is_recorded_for_every_way(monkeypatch, capsys, tmp_
 
 
 def test_the_compiled_step_of_learning_costs_is_the_same_step(monkeypatch):
+    timing = load("learning_costs")
     monkeypatch.setattr(timing.torch, "compile", lambda function: function)
     split = timing.random_split((1, 4, 4), 16, torch.device("cpu"))
     for rule in timing.RULES:

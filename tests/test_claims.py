@@ -136,6 +136,24 @@ def test_a_smaller_run_that_falls_short_says_nothing_against_a_number(save):
     assert claim(99.0, query(), at={"epochs": 20}).verdict() == "fell short"
 
 
+def test_a_smaller_run_decides_no_statement(save):
+    for width, values in ((1, [0.95, 0.951, 0.952]), (2, [0.90, 0.91, 0.92])):
+        save({"val_goodness": values}, widths=[784, width], epochs=20)
+    ours, at = widths("val_goodness", 1, 2), dict(at={"epochs": 200}, but={"epochs": 20})
+    assert claim(None, *ours, at={"epochs": 20}).verdict() == "supported"
+    assert claim(None, *ours, **at).verdict() == "undecided" == claim(None, *ours[::-1], **at).verdict()
+    assert claim(None, *ours, at={"epochs": 20}, scaled="half the layers").verdict() == "undecided"
+
+
+def test_what_is_scaled_beside_the_configuration_is_seen(save):
+    save({"test_goodness": 0.98}, epochs=20)
+    short = claim(99.0, query(), scaled="to 20 epochs (paper: to convergence)")
+    assert short.verdict() == "open" and "to 20 epochs (paper: to convergence)</small>" in pages.line(
+        short, "open"
+    )
+    assert claim(97.0, query(), scaled="to 20 epochs").verdict() == "exceeded"
+
+
 def test_the_papers_scale_comes_first_then_its_length_at_our_rate(save):
     protocol = dict(at={"epochs": 200, "lr": 5e-5}, but={"epochs": 20, "lr": "any"})
     save({"test_goodness": 0.97}, epochs=20, lr=1e-3)
@@ -254,6 +272,7 @@ def test_at_least_and_the_same_need_a_margin_that_holds_the_whole_interval(save)
         (2, [0.9505, 0.9515, 0.9518]),
         (3, [0.90, 0.91, 0.92]),
         (4, [0.95, 0.99, 0.91]),
+        (5, [0.9503, 0.9513, 0.9523]),
     ):
         save({"val_goodness": values}, widths=[784, width])
     says = lambda holds, *which, within=0.5: claim(
@@ -269,6 +288,7 @@ def test_at_least_and_the_same_need_a_margin_that_holds_the_whole_interval(save)
         and says("at least", 3, 1) == "contradicted"
     )
     assert says("at least", 1, 4) == "undecided" == says("same", 1, 2, within=0.01)
+    assert says("at least", 1, 5, within=0.1) == "supported", "behind, but by less than the margin"
 
 
 def test_above_a_bar_pairs_and_leads(save):
@@ -551,6 +571,7 @@ def test_only_what_is_seen_or_proved_is_shown_in_a_chapter(project):
         "ff-cnn-cam-79",
         "ff-cnn-cam-layers",
         "later-cams",
+        "mf-memory-slope-bp",
         "mf-plug",
     }
 

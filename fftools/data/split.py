@@ -67,7 +67,7 @@ class Split:
         for index in order[: len(self) // batch_size * batch_size].split(batch_size):
             images = to_float(self.images[index])
             images = random_shift(images, shift, generator) if shift else images
-            if flip:
+            if flip:  # drawn in any case: the order of later epochs depends on it
                 by_chance = torch.randint(2, index.shape, generator=generator).to(index.device)
                 mirrored = (index + epoch) % 2 == 0 if flip == "alternate" else by_chance == 1
                 images = torch.where(mirrored.view(-1, 1, 1, 1), images.flip(3), images)
@@ -111,7 +111,7 @@ def random_shift(images: Tensor, pixels: int, generator: torch.Generator) -> Ten
 
 
 def hold_out(where: object, rest: np.ndarray, labels: np.ndarray, seed: int) -> list[np.ndarray]:
-    """Part the examples `rest`, places in `labels`, in equal shares of the classes: what stays, and a fifth.
+    """Split the examples `rest`, indices into `labels`, by class: four fifths stay, a fifth is held out.
 
     Raises DataError, which begins with `where`, when a class has too few of them.
     """

@@ -1,7 +1,6 @@
 """What learning costs: memory, time, operations and parameters, measured alike for every learner."""
 
 import os
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,19 +31,12 @@ class Costs:
     flops: int  # multiplications and additions of matrix products and convolutions, forward and backward
     seconds: tuple[float, ...]  # of each timed step
     resting: int  # bytes between steps: parameters and the optimizer's state
-    running: tuple[
-        int, ...
-    ]  # bytes in use, with the resting ones, after each allocation and release in a step
+    running: tuple[int, ...]  # bytes in use after each allocation and release, resting ones included
 
     @property
     def peak(self) -> int:
         """The most bytes in use at any time."""
         return max(self.running)
-
-    @property
-    def median(self) -> float:
-        """Seconds of the median step."""
-        return statistics.median(self.seconds)
 
 
 def training(learner: Learner, images: Tensor, labels: Tensor, *, lr: float = 1e-3, optimizer: str = "adam",

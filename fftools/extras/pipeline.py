@@ -100,15 +100,17 @@ def _work(
     torch.set_num_threads(plan.threads)
     stage, order = Stage(learner, number, plan, train.labels.device), torch.Generator().manual_seed(plan.seed)
     steps, last = len(train) // plan.batch_size, number == len(borders)
+
+    def pass_on(output: Tensor) -> None:
+        if not last:
+            borders[number].put(output, labels)
+
     ready.wait()  # PyTorch has been loaded everywhere: the clock may start
     ticks[0] = time.monotonic()  # one clock for all processes
     for epoch, mean in enumerate(losses[:, number], 1):
         batches = borders[number - 1].take(steps) if number else plan.batches(train, order, epoch)
         for step, (x, labels) in enumerate(batches):
-            loss, output = stage.forward(x, labels)
-            if not last:  # before this stage learns: the next one need not wait for that
-                borders[number].put(output, labels)
-            mean += stage.learn(loss, epoch - 1 + step * plan.batch_size / len(train))
+            mean += stage.step(x, labels, epoch - 1 + step * plan.batch_size / len(train), pass_on)
         check_loss(mean.div_(steps).item(), number, len(learner.blocks), epoch, plan.lr)
         if last:
             ticks[epoch] = time.monotonic()
@@ -126,16 +128,17 @@ def _in_streams(learner: Learner, train: Split, plan: Plan) -> Run:
         total = torch.zeros(count, device=device)
         for step, (x, labels) in enumerate(plan.batches(train, order, epoch)):
             ready = system.current_stream().record_event()
+            done = epoch - 1 + step * plan.batch_size / len(train)
             for number, (stage, stream) in enumerate(stages):
                 with system.stream(stream):
                     stream.wait_event(ready)  # until the block below has passed this batch on
-                    loss, output = stage.forward(x, labels)
-                    ready = stream.record_event()
-                    total[number] += stage.learn(loss, epoch - 1 + step * plan.batch_size / len(train))
+                    passed = []
+                    pass_on = lambda output: passed.append((output, stream.record_event()))  # noqa: B023
+                    total[number] += stage.step(x, labels, done, pass_on)
                 for used in (x, labels):
                     if used.is_cuda:  # its memory is not to be given away before that stream is done
                         used.record_stream(stream)
-                x = output
+                ((x, ready),) = passed
         system.synchronize()
         losses.append((total / steps).tolist())
         for number, loss in enumerate(losses[-1]):

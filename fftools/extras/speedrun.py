@@ -31,9 +31,8 @@ def network(channels: int = 3, classes: int = 10, head: str = "mono-forward", la
     expect(head in heads, f"head must be one of {', '.join(heads)}", head)
     even = layers_per_block >= 1 and len(widths) % layers_per_block == 0
     expect(even, f"layers_per_block must divide the {len(widths)} layers", layers_per_block)
-    first = nn.Conv2d(channels, 8 * channels, 2).requires_grad_(
-        False
-    )  # fixed; 4 · channels numbers in a patch
+    # Fixed: `whiten` sets it. A patch has 4 · channels numbers, and each filter its negative.
+    first = nn.Conv2d(channels, 8 * channels, 2).requires_grad_(False)
     layers = [
         layer(*pair, pool=number % 2 == 0) for number, pair in enumerate(pairwise([8 * channels, *widths]))
     ]

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch import multiprocessing as mp
 
 from fftools.data.split import Split
-from fftools.fast.precision import precision_context
 from fftools.fast.step import make_optimizer, set_lr
+from fftools.fit import training_step
 from fftools.learner import Learner
 
 SLOTS = 2  # batches that may wait between two stages: one is read while the next is written
@@ -57,28 +57,20 @@ class Stage:
     """One block, a learner of its own, with an optimizer of its own: Adam treats each number by itself."""
 
     def __init__(self, learner: Learner, number: int, plan: Plan, device: torch.device):
-        self.learner, self.plan, self.device = alone(learner, number), plan, device
+        self.learner, self.plan = alone(learner, number), plan
         mine = self.learner.trained()
         self.tuned = make_optimizer(plan.optimizer, mine, plan.lr, device, plan.weight_decay)
 
-    def forward(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss, and what the next stage gets."""
-        passed_on = []
-        keep = lambda block, inputs, output: passed_on.append(output.detach())
-        with (
-            self.learner.blocks[0].register_forward_hook(keep),
-            precision_context(self.plan.precision, self.device),
-        ):
-            (loss,) = self.learner.local_losses(x, labels)
-        return loss, *passed_on
+    def step(self, x: Tensor, labels: Tensor, done: float, pass_on: Callable[[Tensor], object]) -> Tensor:
+        """`fit`'s step when `done` epochs are done; gives the loss.
 
-    def learn(self, loss: Tensor, done: float) -> Tensor:
-        """One step when `done` epochs are done; gives the loss, detached, float32."""
+        What the block puts out is passed on before it learns: the next one need not wait for that.
+        """
         set_lr(self.tuned, self.plan.lr * self.plan.schedule(done, self.plan.epochs))
-        loss.backward()
-        self.tuned.step()
-        self.tuned.zero_grad(set_to_none=True)
-        return loss.detach().float()
+        give = lambda block, inputs, output: pass_on(output.detach())
+        with self.learner.blocks[0].register_forward_hook(give):
+            (loss,) = training_step(self.learner, self.tuned, self.plan.precision, x, labels)
+        return loss
 
 
 class Border:

@@ -94,10 +94,8 @@ class _Averaged(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient):
         (x,), (rows, columns) = ctx.saved_tensors, gradient.shape[2:]
-        left = (
-            x.shape[3] - 2 * columns,
-            x.shape[2] - 2 * rows,
-        )  # the last column and row of a map with odd edges: not seen
+        # The last column and row of a map with odd edges were not seen.
+        left = (x.shape[3] - 2 * columns, x.shape[2] - 2 * rows)
         x = (
             x.permute(0, 2, 3, 1)[:, : 2 * rows, : 2 * columns]
             .unflatten(2, (columns, 2))

@@ -16,7 +16,7 @@ class Captured:
         self.step, self.device, self.count, self.graph = step, device, 0, None
 
     def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
-        """What the step gives."""
+        """Run the step; gives what it returns."""
         if self.device.type != "cuda":
             return self.step(images, labels)
         self.count += 1

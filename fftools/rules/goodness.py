@@ -17,7 +17,7 @@ def sum_of_squares(x: Tensor) -> Tensor:
 
 
 class Part:
-    """Something a rule is put together from; it is written as it was made."""
+    """A component of a rule; its repr is the call that makes it, which saved states compare."""
 
     def __repr__(self) -> str:
         parts = (f"{name}={getattr(value, '__name__', value)}" for name, value in vars(self).items())
