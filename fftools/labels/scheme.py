@@ -8,7 +8,7 @@ from fftools.inputs import as_images, check_labels, expect, form
 
 
 class LabelScheme(nn.Module):
-    """A label in an image: `positive` tells the true one, `negative` a wrong one, `neutral` all of them alike.
+    """A label in an image: `positive` tells the true one, `negative` a wrong one, `neutral` all alike.
 
     `images` are uint8, or float in [0, 1], `(N, C, H, W)`; `labels` are int64 `(N,)`, 0 … `classes` − 1;
     others raise ValueError, and so do fewer than two classes. What a scheme keeps on a device are buffers
