@@ -56,7 +56,7 @@ class Claim:
     within: float = 0.0
     vary: str = ""
     lead: str = ""  # of a baseline: the id of the paper's own method, which is compared with it
-    chosen: str = ""  # how the record was chosen, fixed before its runs
+    chosen: str = ""  # how the record was chosen
     differs: str = ""  # what else is not as in the paper
     scaled: str = ""  # what is smaller than the paper's beside what a configuration says
     why: str = ""  # why nothing answers it, or only something smaller
