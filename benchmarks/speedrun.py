@@ -7,10 +7,11 @@
     python benchmarks/speedrun.py --narrow --pipelined       (the layers side by side, in processes)
 
 The clock is airbench's (Jordan 2024): it runs in training alone, data on the device, after one untimed
-warm-up. All 50,000 training images are trained on, the test images are asked once, at the end, with their
-mirror images. Nothing is chosen here: the settings are those of the study, whose choices (`speedrun-choices`,
-on validation images) are still to be run. A run's whole schedule belongs to its length, so each length is its
-own run, and "seconds to 90 %" are those of the shortest one whose mean over the trials reaches it.
+warm-up (of the loop; the processes of `--pipelined` are only started before their clock is). All 50,000
+training images are trained on, the test images are asked once, at the end, with their mirror images. Nothing
+is chosen here: the settings are those of the study, whose choices (`speedrun-choices`, on validation images)
+are still to be run. A run's whole schedule belongs to its length, so each length is its own run, and "seconds
+to 90 %" are those of the shortest one whose mean over the trials reaches it.
 
 Order, shifts and mirroring of the images are the same for every rule of a trial. The rules differ in their
 heads and in how many layers share a loss: `evidence/studies/speedrun.py`.
@@ -52,11 +53,14 @@ def race(
 
 def keep(rule: str, config: dict, pipelined: bool, images: int, device, runs: list) -> None:
     """Write a record of each run, `results/speedrun-clock/…`."""
-    told = dict(called=rule, widths=config["blocks"]["widths"], epochs=config["epochs"], images=images)
+    told = {key: value for key, value in config.items() if key not in ("rule", "dataset", "splits")}
+    told |= dict(called=rule, images=images, pipelined=pipelined)
     for seed, (seconds, right) in enumerate(runs):
         origin = records.provenance("cifar10", device, resolve_precision("auto", device), seconds)
+        if pipelined:
+            origin["device"] = f"{device.type}, a process for each block"
         metrics = {"seconds": seconds, "test_accuracy": right}
-        records.save(STUDY, told | dict(pipelined=pipelined), seed, "full", metrics, {}, origin)
+        records.save(STUDY, told, seed, "full", metrics, {}, origin)
 
 
 def main() -> None:

@@ -62,7 +62,7 @@ def _study(arguments) -> None:
         for name, study in studies.STUDIES.items():
             count = len(study.grid("full"))
             made = count - len(run.missing(study, "full", seeds=1))
-            print(f"{name:26} {made:3} of {count:3} made  {study.about}")
+            print(f"{name:32} {made:3} of {count:3} made  {study.about}")
     elif arguments.action == "again":
         _again(arguments.record)
     else:

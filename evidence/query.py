@@ -61,7 +61,7 @@ def fits(ours, part) -> bool:
 def table(study: str, profile: str | None = None) -> pd.DataFrame:
     """The records of a study as a table: configuration, seed, profile, metrics and provenance as columns."""
     about = lambda r: dict(
-        record=records.run_name(r["config"], r["seed"]), seed=r["seed"], profile=r["profile"]
+        record=records.path_of(r["study"], r["config"], r["seed"]).name, seed=r["seed"], profile=r["profile"]
     )
     row = lambda r: about(r) | r["config"] | r["metrics"] | r["provenance"]
     return pd.DataFrame([row(record) for record in records.load(study, profile)])

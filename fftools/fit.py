@@ -73,6 +73,18 @@ def constant(done: float, epochs: int) -> float:
     return 1.0
 
 
+def check_plan(epochs: int, batch_size: int, lr: float, optimizer: str, schedule: Callable, shift: int,
+               validate_every: int = 1) -> None:  # fmt: skip
+    """Whether what a training is told makes sense; ValueError names what does not."""
+    whole = dict(epochs=epochs, batch_size=batch_size, validate_every=validate_every, shift=shift)
+    expect(all(isinstance(n, Integral) for n in whole.values()), "these must be whole numbers", **whole)
+    fits = epochs >= 1 and validate_every >= 1 and lr > 0 and shift >= 0
+    given = dict(epochs=epochs, validate_every=validate_every, lr=lr, shift=shift)
+    expect(fits, "epochs and validate_every must be ≥ 1, lr > 0 and shift ≥ 0", **given)
+    expect(callable(schedule), "schedule must be a function of epochs done and epochs", schedule)
+    expect(optimizer in OPTIMIZERS, f"optimizer must be one of {', '.join(OPTIMIZERS)}", optimizer)
+
+
 def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: float, optimizer: str = "adam",
         schedule: Callable[[float, int], float] = cooldown, weight_decay: float = 0.0, seed: int = 0,
         shift: int = 0, flip: bool | str = False, precision: str = "auto", validation: Split | None = None,
@@ -97,13 +109,7 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
     Raises ValueError for senseless arguments or data and for the state of another run, TrainingError when a
     loss is not finite or a block is silent, OutOfTime before an epoch that would overrun `deadline`.
     """
-    whole = dict(epochs=epochs, batch_size=batch_size, validate_every=validate_every, shift=shift)
-    expect(all(isinstance(n, Integral) for n in whole.values()), "these must be whole numbers", **whole)
-    fits = epochs >= 1 and validate_every >= 1 and lr > 0 and shift >= 0
-    given = dict(epochs=epochs, validate_every=validate_every, lr=lr, shift=shift)
-    expect(fits, "epochs and validate_every must be ≥ 1, lr > 0 and shift ≥ 0", **given)
-    expect(callable(schedule), "schedule must be a function of epochs done and epochs", schedule)
-    expect(optimizer in OPTIMIZERS, f"optimizer must be one of {', '.join(OPTIMIZERS)}", optimizer)
+    check_plan(epochs, batch_size, lr, optimizer, schedule, shift, validate_every)
     for split in filter(None, (train, validation)):
         check_data(split.images, split.labels, learner.classes)
     device = train.labels.device

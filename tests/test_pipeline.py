@@ -32,6 +32,12 @@ def dense():
     return MonoForward(mlp([144, 33, 20, 17], bias=False))
 
 
+def frozen_channels():
+    learner = ChannelWise(mlp([144, 30, 20]))
+    learner.blocks[1].requires_grad_(False)
+    return learner
+
+
 def convolutional():
     torch.manual_seed(0)
     return MonoForward(cnn(1, [4, 6], 3, padding="same", pool="average"), places=2)
@@ -100,12 +106,25 @@ def test_the_order_of_the_streams_is_that_of_the_loop(train, monkeypatch):
     assert run.loss == history.loss and len(run.seconds) == 3
 
 
+def test_gradients_that_were_there_before_are_not_learned(train, monkeypatch):
+    monkeypatch.setattr(pipeline, "_in_processes", pipeline._in_streams)
+    one, other = dense(), dense()
+    for learner in (one, other):  # equal matrices before the first step
+        torch.manual_seed(1)
+        learner.scores(train[:2].floats())
+    sum(other.local_losses(train[:32].floats(), train.labels[:32])).backward()
+    fit(one, train, **SETTINGS)
+    pipeline.fit(other, train, **SETTINGS)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
 def test_streams_that_diverge_say_which_block(train, monkeypatch):
     monkeypatch.setattr(pipeline, "_in_processes", pipeline._in_streams)
     with pytest.raises(
         pipeline.StageError, match=r"block \d of \d: its loss is (nan|inf) in epoch 1; lr=1e\+30"
     ):
-        pipeline.fit(dense(), train, **SETTINGS | dict(lr=1e30))
+        pipeline.fit(learner := dense(), train, **SETTINGS | dict(lr=1e30))
+    assert not learner.training
 
 
 def test_a_block_passes_on_what_it_computed_before_it_learned(train):
@@ -117,7 +136,7 @@ def test_a_block_passes_on_what_it_computed_before_it_learned(train):
     x, labels = train[:32].floats(), train.labels[:32]
     before = learner.blocks[0](x)
     passed_on = []
-    stage.step(x, labels, 0.0, passed_on.append)
+    stage.step(x, labels, 0.0, lambda output: passed_on.append(output) or output)  # whatever that returns
     (output,) = passed_on
     assert (
         torch.equal(output, before)
@@ -176,6 +195,11 @@ def test_it_needs_no_main_module_and_leaks_nothing(train, tmp_path):
         (dense, dict(epochs=0), "epochs=0"),
         (dense, dict(lr=0.0), "lr=0.0"),
         (dense, dict(optimizer="lion"), "adam, adamw, sgd; got 'lion'"),
+        (dense, dict(epochs=1.5), "whole numbers; got epochs=1.5"),
+        (dense, dict(shift=-1), "shift=-1"),
+        (dense, dict(schedule=None), "schedule must be a function"),
+        (dense, dict(schedule=lambda done, epochs: 1.0), "schedule must be a function of a module"),
+        (frozen_channels, {}, "ChannelWise with frozen blocks"),
     ],
 )
 def test_it_says_what_it_cannot_do(learner, changes, message, train):

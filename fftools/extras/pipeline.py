@@ -6,6 +6,7 @@ the same weights.
 """
 
 import os
+import pickle
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +16,9 @@ from torch import Tensor
 from torch import multiprocessing as mp
 
 from fftools.data.split import Split
-from fftools.extras.stage import METHOD, Border, Plan, Stage, StageError, check_loss
+from fftools.extras.stage import METHOD, Border, Plan, Stage, StageError, alone, check_loss
 from fftools.fast.precision import precision_context, resolve_precision
-from fftools.fast.step import OPTIMIZERS
-from fftools.fit import cooldown
+from fftools.fit import check_plan, cooldown
 from fftools.inputs import check_data, expect
 from fftools.learner import Learner, materialise
 from fftools.rules.channel_wise import ChannelWise
@@ -49,14 +49,15 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
     Raises ValueError when the learner is of another kind or a block of it is frozen, and for data or numbers
     that make no sense; StageError when a stage fails.
     """
-    if not isinstance(learner, LOCAL) or learner.given():
+    stages = range(len(learner.blocks)) if isinstance(learner, LOCAL) else ()
+    if not stages or learner.given() or not all(alone(learner, number).trained() for number in stages):
         given = type(learner).__name__ + " with frozen blocks" * isinstance(learner, LOCAL)
         kinds = ", ".join(kind.__name__ for kind in LOCAL)
         raise ValueError(f"only a network of {kinds}, trained as a whole, can be pipelined; got {given}")
-    wanted = f"epochs at least 1, lr positive, batch_size between 1 and the number of images, {len(train)}"
-    fits = epochs >= 1 and lr > 0 and 1 <= batch_size <= len(train)
-    expect(fits, f"need {wanted}", epochs=epochs, lr=lr, batch_size=batch_size)
-    expect(optimizer in OPTIMIZERS, f"optimizer must be one of {', '.join(OPTIMIZERS)}", optimizer)
+    check_plan(epochs, batch_size, lr, optimizer, schedule, shift)
+    enough = f"batch_size must be between 1 and the number of images, {len(train)}"
+    expect(1 <= batch_size <= len(train), enough, batch_size=batch_size)
+    expect(_pickles(schedule), "schedule must be a function of a module, which can be pickled", schedule)
     check_data(train.images, train.labels, learner.classes)
     device, threads = train.labels.device, threads or max(1, (os.cpu_count() or 1) // len(learner.blocks))
     plan = Plan(epochs, batch_size, lr, optimizer, schedule, weight_decay, seed, shift, flip,
@@ -64,9 +65,18 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         materialise(learner.to(device).eval(), train.images, train.labels)
-    run = (_in_streams if device.type == "cuda" else _in_processes)(learner, train, plan)
-    learner.eval()
-    return run
+    learner.zero_grad(set_to_none=True)  # an interrupted step leaves gradients behind
+    try:
+        return (_in_streams if device.type == "cuda" else _in_processes)(learner, train, plan)
+    finally:
+        learner.eval()
+
+
+def _pickles(schedule: object) -> bool:
+    try:
+        return bool(pickle.dumps(schedule))
+    except (AttributeError, TypeError, pickle.PicklingError):
+        return False
 
 
 def _in_processes(learner: Learner, train: Split, plan: Plan) -> Run:
@@ -118,6 +128,8 @@ def _work(
 
 def _in_streams(learner: Learner, train: Split, plan: Plan) -> Run:
     """One process queues all; the device does as much at once as events allow. Not run on a GPU yet."""
+    if train.labels.device.type == "cuda":
+        learner.to(memory_format=torch.channels_last)  # as in `fit`
     device, count = train.labels.device, len(learner.blocks)
     system = torch.get_device_module(device)  # `torch.cuda`; of `torch.cpu` the same functions do nothing
     learner.train()

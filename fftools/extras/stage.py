@@ -67,7 +67,10 @@ class Stage:
         What the block puts out is passed on before it learns: the next one need not wait for that.
         """
         set_lr(self.tuned, self.plan.lr * self.plan.schedule(done, self.plan.epochs))
-        give = lambda block, inputs, output: pass_on(output.detach())
+
+        def give(block: nn.Module, inputs: tuple, output: Tensor) -> None:
+            pass_on(output.detach())  # what a hook returned would replace the output
+
         with self.learner.blocks[0].register_forward_hook(give):
             (loss,) = training_step(self.learner, self.tuned, self.plan.precision, x, labels)
         return loss
