@@ -18,7 +18,7 @@ from torch import nn
 
 from fftools.fast import convolution, fourier
 from fftools.fast.maps import AveragedReLU, max_pooling
-from fftools.fast.memory import keep_freed_memory
+from fftools.fast.step import keep_freed_memory
 
 SAMPLES, TURNS = 100, 7
 # Channels, filters, kernel, edge of the map, padding: the FF-CNN's layers 2 and 3, then other chapters'.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from evidence.trials import PerChannel, PerPlace, Trial, place_norm
+from evidence.variants import PerChannel, PerPlace, Trial, fan_out_weights, place_norm
 from fftools import blocks, data, labels
 from fftools.extras import speedrun
 from fftools.inputs import expect
@@ -47,7 +47,7 @@ def build(config: dict, statistics: Statistics | None = None) -> Learner:
     else:
         stack = (blocks.averaged if form == "ids" else blocks.mlp)(config["widths"], config.get("bias", True))
     if config.get("weights") == "fan-out":
-        blocks.fan_out_weights(stack)
+        fan_out_weights(stack)
     if config.get("standardise"):
         statistics = data.STATISTICS.get(config["dataset"], statistics)
         if rule not in RULES or not statistics:

@@ -132,13 +132,13 @@ def scale(found: list[Found]) -> list[str]:
 def _scale(one: Found) -> list[str]:
     config, turns = one.record["config"], "name" in one.record["config"]
     *words, device = in_words(config, one.record["provenance"] | {"precision": one.precision})
-    noisy = one.seeds == 1 and one.noise == one.noise and not one.exact
+    noisy = one.seeds == 1 and one.seed_error == one.seed_error and not one.exact
     words += [
         f"{config['batch_size']:,} a batch" if "batch_size" in config else "",
         "hard negatives" * (config.get("network", {}).get("negatives") == "hard"),
         "trained on the validation images too" * bool(config.get("all_images")),
         "counted" if one.exact else plural(one.seeds, "turn" if turns else "seed"),
-        f"such runs differ by ±{_number(one.noise)}" * noisy,
+        f"such runs differ by ±{_number(one.seed_error)}" * noisy,
     ]
     return [word for word in (*words, device) if word]
 

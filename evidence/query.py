@@ -71,14 +71,14 @@ def table(study: str, profile: str | None = None) -> pd.DataFrame:
 class Found:
     """Our answer to one query: its values by seed, and a record that says of what.
 
-    noise      a single seed's error: between seeds in the study's other runs, and of counting images
-    exact      counted rather than trained or timed (operations, bytes): needs no seeds
-    precision  of all its runs, which need not be of one machine: "bf16", "bf16 and float32", …
+    seed_error  a single seed's error: between seeds in the study's other runs, and of counting images
+    exact       counted rather than trained or timed (operations, bytes): needs no seeds
+    precision   of all its runs, which need not be of one machine: "bf16", "bf16 and float32", …
     """
 
     values: dict[int, float]
     record: dict = field(repr=False)
-    noise: float = math.nan
+    seed_error: float = math.nan
     exact: bool = False
     precision: str = ""
 
@@ -96,7 +96,7 @@ class Found:
 
     @property
     def error(self) -> float:
-        return 0.0 if self.exact else self.sd / self.seeds**0.5 if self.seeds > 1 else self.noise
+        return 0.0 if self.exact else self.sd / self.seeds**0.5 if self.seeds > 1 else self.seed_error
 
 
 def every(query: dict, at: dict | None = None, scale: float = 100) -> list[Found]:
@@ -144,17 +144,17 @@ def _found(kept: list[dict], metric: str, scale: float, between: float = 0.0) ->
     images = images * len(digits[-1]) // 10 if digits else images
     counted = name.startswith(("val_", "test_")) and 0 <= share <= 1
     counting = scale * math.sqrt(share * (1 - share) / images) if counted else 0.0
-    scaled, noise = {seed: scale * value for seed, value in values.items()}, math.hypot(counting, between)
+    scaled, error = {seed: scale * value for seed, value in values.items()}, math.hypot(counting, between)
     precision = " and ".join(sorted({record["provenance"]["precision"] for record in kept}))
-    return Found(scaled, kept[0], noise or math.nan, config.get("exact", False), precision)
+    return Found(scaled, kept[0], error or math.nan, config.get("exact", False), precision)
 
 
 def difference(one: Found, other: Found) -> Found:
     """`one` minus `other`, by the seeds that they share."""
     shared = sorted(one.values.keys() & other.values.keys())
     gaps = {seed: one.values[seed] - other.values[seed] for seed in shared}
-    noise, exact = math.hypot(one.noise, other.noise), one.exact and other.exact
-    return Found(gaps, one.record, noise, exact, one.precision)
+    seed_error, exact = math.hypot(one.seed_error, other.seed_error), one.exact and other.exact
+    return Found(gaps, one.record, seed_error, exact, one.precision)
 
 
 def interval(one: Found, other: Found) -> tuple[float, float] | None:

@@ -74,15 +74,6 @@ class Standardise(nn.Module):
         return (images - self.mean) / self.std
 
 
-def fan_out_weights(blocks: nn.ModuleList) -> None:
-    """Draw weights from N(0, 1/√outputs) and set biases to zero, in place (Loewe's implementation)."""
-    for module in blocks.modules():
-        if isinstance(module, (nn.Linear, nn.Conv2d)):
-            nn.init.normal_(module.weight, std=module.weight.shape[0] ** -0.5)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-
-
 def unit_length(x: Tensor, eps: float = 1e-4) -> Tensor:
     """Each sample divided by its Euclidean length: only the direction stays (the article)."""
     return x / (x.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1)) + eps)

@@ -14,9 +14,8 @@ from tqdm import tqdm
 
 from fftools.data.split import Split
 from fftools.fast import convolution
-from fftools.fast.memory import keep_freed_memory
 from fftools.fast.precision import in_precision, resolve_precision
-from fftools.fast.step import OPTIMIZERS, Captured, make_optimizer, set_lr
+from fftools.fast.step import OPTIMIZERS, Captured, keep_freed_memory, make_optimizer, set_lr
 from fftools.inputs import check_data, expect
 from fftools.learner import Learner, materialise
 from fftools.readout import accuracy, diagnose

@@ -43,8 +43,8 @@ class Learner(nn.Module):
         """The parameters that training changes."""
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
-    def given(self) -> list[nn.Parameter]:
-        """Frozen weights that came from outside; a resumed run must be given the same."""
+    def frozen(self) -> list[nn.Parameter]:
+        """Weights that training leaves as they came; a resumed run must be given the same."""
         return []
 
     def norm(self, x: Tensor) -> Tensor:

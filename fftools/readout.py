@@ -97,7 +97,7 @@ class LinearReadout(Learner):
     def trained(self) -> list[nn.Parameter]:
         return list(self.linear.parameters())
 
-    def given(self) -> list[nn.Parameter]:
+    def frozen(self) -> list[nn.Parameter]:
         return list(self.learner.parameters())
 
     def activations(self, inputs: Tensor) -> list[Tensor]:

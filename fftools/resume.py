@@ -83,7 +83,7 @@ class Resumable:
         self.learner, self.optimizer, self.order, self.history = learner, optimizer, order, history
         if path is None:
             return
-        given = dict(learner=repr(learner), given=fingerprint(learner.given()), data=fingerprint(data))
+        given = dict(learner=repr(learner), given=fingerprint(learner.frozen()), data=fingerprint(data))
         self.settings = settings | given
         state = load_state(path, self.settings)
         if state is None:

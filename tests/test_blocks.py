@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from evidence.build import NORMS
-from evidence.trials import place_norm
-from fftools.blocks import Standardise, cnn, fan_out_weights, layer_norm, mlp, rms_norm, unit_length
+from evidence.variants import fan_out_weights, place_norm
+from fftools.blocks import Standardise, cnn, layer_norm, mlp, rms_norm, unit_length
 
 
 def test_mlp_has_the_asked_widths():

@@ -345,12 +345,12 @@ def test_where_the_best_value_lies(save):
 
 def test_a_single_seeds_noise_is_that_of_its_study_too(save):
     save({"val_goodness": 0.90}, validation_images=1_000, widths=[784, 1])
-    assert ask(query("val_goodness", widths=[784, 1])).noise == pytest.approx(
+    assert ask(query("val_goodness", widths=[784, 1])).seed_error == pytest.approx(
         100 * (0.9 * 0.1 / 1_000) ** 0.5
     )
     save({"val_goodness": [0.92, 0.94]}, validation_images=1_000, widths=[784, 2])
     found = ask(query("val_goodness", widths=[784, 1]))
-    assert found.noise == pytest.approx((90 / 1_000 * 100 / 10 * 1.0 + 2) ** 0.5) and found.seeds == 1
+    assert found.seed_error == pytest.approx((90 / 1_000 * 100 / 10 * 1.0 + 2) ** 0.5) and found.seeds == 1
     shown = claim(90.0, query("val_goodness", widths=[784, 1]))
     assert "(one seed)" in pages.measured(shown) and "such runs differ by ±1.70" in pages.scale(shown.found())
 

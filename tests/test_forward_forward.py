@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch.autograd.graph import saved_tensors_hooks
 
 from evidence.build import forward_forward
-from evidence.trials import peer_loss
+from evidence.variants import peer_loss
 from fftools.blocks import mlp, no_norm
 from fftools.labels import Hybrids, Pixels
 from fftools.rules.backprop import Backprop

@@ -127,7 +127,7 @@ def test_few_candidates_leave_nothing_on_the_cpu(noise, data):
     """Which images are asked about a label is known on the device: here the sizes are those of all images."""
     learner = on_meta(ForwardForward(cnn(1, [4, 4], 3), Fourier(4)), noise)
     with _config.patch(meta_nonzero_assume_all_nonzero=True):
-        found = few_candidates.goodness(
+        found = few_candidates.scores(
             learner, data.floats(), 2, lambda images: torch.zeros(64, 4, device=META)
         )
     assert found.device == META and found.shape == (64, 4)

@@ -9,7 +9,7 @@ from helpers import same, weights
 from evidence.build import forward_forward
 from fftools.blocks import cnn, mlp
 from fftools.data import Dataset, Split
-from fftools.extras.few_candidates import goodness
+from fftools.extras import few_candidates
 from fftools.fast.precision import precision_context, resolve_precision
 from fftools.fit import fit
 from fftools.labels import Fourier, Hybrids, Pixels
@@ -149,7 +149,7 @@ def asked(small, noise):
 def test_goodness_of_all_labels_is_the_networks_scores_bit_for_bit(build, digits):
     learner, images = build(), digits.test[:40].floats()
     scores = learner.scores(images)
-    found = goodness(learner, images, 10, lambda images: images.flatten(1)[:, 300:310])
+    found = few_candidates.scores(learner, images, 10, lambda images: images.flatten(1)[:, 300:310])
     assert torch.equal(found, scores) and len(scores.argmax(1).unique()) > 1
 
 
@@ -158,7 +158,7 @@ def test_goodness_asks_about_the_proposed_labels_only(asked, candidates):
     learner, images = asked
     scores = learner.scores(images)
     learner.count = 0
-    found = goodness(learner, images, candidates, noisy)
+    found = few_candidates.scores(learner, images, candidates, noisy)
     proposed = noisy(images).argsort(1, descending=True)[:, :candidates]
     expected = torch.full_like(scores, -torch.inf).scatter(1, proposed, scores.gather(1, proposed))
     torch.testing.assert_close(found, expected)
@@ -169,7 +169,7 @@ def test_goodness_asks_about_the_proposed_labels_only(asked, candidates):
 def test_one_candidate_is_the_answer_unasked(asked):
     learner, images = asked
     assert (
-        torch.equal(goodness(learner, images, 1, noisy).argmax(1), noisy(images).argmax(1))
+        torch.equal(few_candidates.scores(learner, images, 1, noisy).argmax(1), noisy(images).argmax(1))
         and learner.count == 0
     )
 
@@ -180,7 +180,7 @@ def test_labels_with_a_small_share_are_not_asked_about(asked, least):
     learner, images = asked
     scores, shares = learner.scores(images), noisy(images).softmax(1)
     learner.count, count = 0, 0
-    found = goodness(learner, images, 3, noisy, least)
+    found = few_candidates.scores(learner, images, 3, noisy, least)
     for row, share, judged in zip(found, shares, scores):
         best = share.argsort(descending=True)[:3].tolist()
         chosen = best[:1] + [label for label in best[1:] if share[label] >= least]
@@ -198,12 +198,12 @@ def test_goodness_refuses_numbers_out_of_range(small, noise, candidates, least):
     with pytest.raises(
         ValueError, match=f"1 to 4 candidates.*got candidates={candidates}, scores=4, least={least}"
     ):
-        goodness(small(), noise.floats(), candidates, noisy, least)
+        few_candidates.scores(small(), noise.floats(), candidates, noisy, least)
 
 
 def test_goodness_refuses_a_proposer_for_other_labels(small, noise):
     with pytest.raises(ValueError, match="a score for each label.*scores=3"):
-        goodness(small(), noise.floats(), 2, lambda images: noisy(images)[:, :3])
+        few_candidates.scores(small(), noise.floats(), 2, lambda images: noisy(images)[:, :3])
 
 
 def test_learning_without_labels_gives_features_worth_reading(digits):

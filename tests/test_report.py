@@ -149,7 +149,7 @@ def test_trials_have_a_row_for_each_configuration_run_or_not(monkeypatch):
     study = Study("s", "about", run()["config"], {"plain": {}, "fast": dict(lr=1.0)})
     monkeypatch.setitem(STUDIES, "s", study)
     for seed in (0, 1):
-        records.save("s", study.configs[0], seed, "full", {"val_ff_pred": 0.5}, {}, ORIGIN)
+        records.save("s", study.grid("full")[0], seed, "full", {"val_ff_pred": 0.5}, {}, ORIGIN)
     found = report.trials("s")
     assert list(found) == ["plain", "fast"] and [len(runs) for runs in found.values()] == [2, 0]
     assert report.load("s").mean("val") == Mean(50.0, 0.0, 0.0, 2)

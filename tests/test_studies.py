@@ -55,7 +55,7 @@ def test_grids_have_one_configuration_per_run():
     assert list(study.named("full")) == ["as it is", "a 3"]
     assert study.grid("full") == [{"a": 1, "b": 2}, {"a": 3, "b": 2}]
     assert study.grid("quick") == [{"a": 1, "b": 0}, {"a": 3, "b": 0}]
-    assert study.configs[0]["b"] == 2, "quick changes a copy"
+    assert study.grid("full")[0]["b"] == 2, "quick changes a copy"
     with pytest.raises(ValueError, match='"quick" or "full"; got \'huge\''):
         study.grid("huge")
     named = Study("name", "about", {"a": {"b": 1, "c": 2}}, {"plain": {}, "less": {"a": {"b": None}}})
@@ -308,18 +308,20 @@ def test_the_label_strength_moves_over_the_epochs(monkeypatch):
         "two steps an epoch, two kinds of data"
     )
     for study in STUDIES.values():
-        assert all(c["strengths"][-1] == c["labels"]["strength"] for c in study.configs if "strengths" in c)
+        assert all(
+            c["strengths"][-1] == c["labels"]["strength"] for c in study.grid("full") if "strengths" in c
+        )
 
 
 def test_the_papers_networks_are_the_papers():
-    best, small = STUDIES["ff-cnn-long"].configs[0], STUDIES["ff-cnn-small"].configs[0]
+    best, small = STUDIES["ff-cnn-long"].grid("full")[0], STUDIES["ff-cnn-small"].grid("full")[0]
     assert best["blocks"] == {"channels": 1, "widths": [128] * 3, "kernel": 7}
     assert best["labels"] == {"set": 1, "strength": 0.35}
     assert small["blocks"]["widths"] == [16] * 3 and small["blocks"]["kernel"] == 5
-    for config in (best, small, STUDIES["bp-cnn"].configs[0]):
+    for config in (best, small, STUDIES["bp-cnn"].grid("full")[0]):
         assert config["epochs"] == 200 and config["batch_size"] == 50
-    assert {config["network"]["local"] for config in STUDIES["ff-cnn-long"].configs} == {True, False}
-    assert STUDIES["bp-cnn"].configs[0]["lr"] == 1e-3
+    assert {config["network"]["local"] for config in STUDIES["ff-cnn-long"].grid("full")} == {True, False}
+    assert STUDIES["bp-cnn"].grid("full")[0]["lr"] == 1e-3
 
 
 def test_the_article_runs_small():
@@ -376,7 +378,7 @@ def tiny_study(monkeypatch):
     rates = [{"lr": lr} for lr in (1e-3, 2e-3, 3e-3)]
     study = Study("tiny", "three rates", FF | TINY | {"readout_epochs": 0}, rates, quick={"epochs": 1})
     monkeypatch.setitem(STUDIES, "tiny", study)
-    return study.configs
+    return study.grid("full")
 
 
 def test_a_study_makes_what_is_missing_and_says_how_it_went(tiny_study, trained):
@@ -437,7 +439,7 @@ def test_a_run_in_other_hands_is_passed_over(tiny_study, trained):
 def test_a_run_that_diverges_keeps_a_record_that_says_so(monkeypatch):
     study = Study("tiny", "one of two fails", FF | TINY | {"readout_epochs": 0}, [{"lr": 1e30}, {}])
     monkeypatch.setitem(STUDIES, "tiny", study)
-    grid = study.configs
+    grid = study.grid("full")
     assert run_study("tiny", "full")["done"] == 2, "the study goes on"
     bad, good = (json.loads(records.path_of("tiny", config, 0).read_text()) for config in grid)
     assert "lr=1e+30" in bad["history"]["failure"] and bad["metrics"] == {} and good["metrics"]

@@ -45,11 +45,6 @@ class Study:
     changes: Sequence[dict] | Mapping[str, dict]
     quick: dict = field(default_factory=dict)
 
-    @property
-    def configs(self) -> list[dict]:
-        """The configurations at full scale."""
-        return self.grid("full")
-
     def grid(self, profile: str) -> list[dict]:
         """The configurations of a profile, "quick" or "full"."""
         return list(self.named(profile).values())

@@ -27,7 +27,7 @@ def table(rule: str, data: str, rate: float, **changes) -> dict:
     return config | dict(lr=rate)
 
 
-def trials(data: str, rates: tuple[float, ...], **changes) -> list[dict]:
+def rules(data: str, rates: tuple[float, ...], **changes) -> list[dict]:
     """As many trials for each rule. (A logistic regression reads the bag of words only.)"""
     strengths = () if data == "imdb-ids" else (1e-3, 0.01, 0.1, 1.0, 10.0)
     return [table(rule, data, rate, **changes) for rule in ("mf", "bp") for rate in rates] + [
@@ -37,14 +37,14 @@ def trials(data: str, rates: tuple[float, ...], **changes) -> list[dict]:
 VALIDATION = dict(splits=["validation"])
 STUDIES = [
     Study("mono-tables-rates", "Table 6: each rule's rate on tables and texts, on validation data",
-          {}, [*trials("breast_cancer", FAST, **VALIDATION),
-               *trials("imdb-bag", (1e-5, 3e-5, *SLOW[:3]), **VALIDATION),
-               *trials("imdb-ids", (*FAST[1:], 3e-2), **VALIDATION)], quick=dict(epochs=2, train_images=300)),
+          {}, [*rules("breast_cancer", FAST, **VALIDATION),
+               *rules("imdb-bag", (1e-5, 3e-5, *SLOW[:3]), **VALIDATION),
+               *rules("imdb-ids", (*FAST[1:], 3e-2), **VALIDATION)], quick=dict(epochs=2, train_images=300)),
     Study("mono-tables",
           "Table 6: Mono-Forward, backprop, logistic regression; breast cancer (a seed is a fold), reviews",
           {}, [table(rule, data, rate) for data, rates in RATES.items() for rule, rate in rates.items()],
           quick=dict(epochs=2, train_images=300)),
     Study("mono-santander",
           "Table 6: Santander's table, which the reader brings; the best rate is chosen on validation data",
-          {}, trials("santander", (*SLOW, 1e-2)), quick=dict(epochs=1, train_images=1_000)),
+          {}, rules("santander", (*SLOW, 1e-2)), quick=dict(epochs=1, train_images=1_000)),
 ]

@@ -40,7 +40,7 @@ def goodness_maps(learner: ForwardForward, images: Tensor, labels: Tensor | int,
     labels' `scores`: θ drops out. Raises ValueError as `class_maps` does.
     """
     both = [_each(asked, images, learner.label.classes) for asked in (labels, rivals)]
-    ours, theirs = (_maps(learner.judges(learner.label.embed(images, asked))) for asked in both)
+    ours, theirs = (_maps(learner.judged(learner.label.embed(images, asked))) for asked in both)
     return [learner.goodness.at_places(a) - learner.goodness.at_places(b) for a, b in zip(ours, theirs)]
 
 

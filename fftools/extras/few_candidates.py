@@ -9,7 +9,7 @@ from fftools.rules.forward_forward import ForwardForward
 
 
 @torch.no_grad()
-def goodness(learner: ForwardForward, images: Tensor, candidates: int, propose: Scores,
+def scores(learner: ForwardForward, images: Tensor, candidates: int, propose: Scores,
              least: float = 0.0) -> Tensor:  # fmt: skip
     """`learner.scores` for the labels worth asking about, −∞ for the others: `(N, classes)` float32.
 

@@ -11,9 +11,8 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from fftools.fast.memory import keep_freed_memory
 from fftools.fast.precision import resolve_precision
-from fftools.fast.step import make_optimizer
+from fftools.fast.step import keep_freed_memory, make_optimizer
 from fftools.fit import training_step
 from fftools.inputs import expect
 from fftools.learner import Learner, materialise

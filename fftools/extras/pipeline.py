@@ -50,7 +50,7 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
     that make no sense; StageError when a stage fails.
     """
     stages = range(len(learner.blocks)) if isinstance(learner, LOCAL) else ()
-    if not stages or learner.given() or not all(alone(learner, number).trained() for number in stages):
+    if not stages or learner.frozen() or not all(alone(learner, number).trained() for number in stages):
         given = type(learner).__name__ + " with frozen blocks" * isinstance(learner, LOCAL)
         kinds = ", ".join(kind.__name__ for kind in LOCAL)
         raise ValueError(f"only a network of {kinds}, trained as a whole, can be pipelined; got {given}")

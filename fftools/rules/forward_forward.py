@@ -87,15 +87,15 @@ class ForwardForward(Learner):
 
     def judge(self, images: Tensor, labels: Tensor) -> Tensor:
         """As `scores`, of each image under one label of its own: int64 `(N,)` gives float32 `(N,)`."""
-        return sum(self.goodness.excess(x) for x in self.judges(self.label.embed(images, labels)))
+        return sum(self.goodness.excess(x) for x in self.judged(self.label.embed(images, labels)))
 
-    def judges(self, inputs: Tensor) -> list[Tensor]:
+    def judged(self, inputs: Tensor) -> list[Tensor]:
         """The activations of the blocks whose goodness counts, first to last."""
         return self.activations(inputs)[self.goodness.first - 1 :]
 
     def feature_maps(self, images: Tensor) -> list[Tensor]:
-        """See `Learner`: those of the judging blocks, for the neutral label."""
-        return [self.norm(x) for x in self.judges(self.label.neutral(images))]
+        """See `Learner`: those of the judged blocks, for the neutral label."""
+        return [self.norm(x) for x in self.judged(self.label.neutral(images))]
 
     def one_pass(self, images: Tensor) -> Tensor:
         """Logits `(N, classes)` of the softmax beside the blocks: one pass. Raises ValueError without one."""

@@ -50,7 +50,7 @@ class MonoForward(Learner):
                 parameter.requires_grad = not numbers or number in numbers
         return self
 
-    def given(self) -> list[nn.Parameter]:
+    def frozen(self) -> list[nn.Parameter]:
         return [parameter for parameter in self.parameters() if not parameter.requires_grad]
 
     def plug(self, block: nn.Module, projection: nn.Module | None = None) -> "MonoForward":

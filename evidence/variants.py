@@ -1,7 +1,7 @@
 """Options of Forward-Forward that single trials used: they helped too little to be in the rule."""
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from fftools.inputs import expect
 from fftools.rules.forward_forward import ForwardForward
@@ -48,10 +48,10 @@ class Trial(ForwardForward):
 
     def judge(self, images: Tensor, labels: Tensor) -> Tensor:
         """See `ForwardForward`: places or channels are added up."""
-        judges = self.judges(self.label.embed(images, labels))
+        judges = self.judged(self.label.embed(images, labels))
         return sum(self.goodness.excess(x).view(len(x), -1).sum(1) for x in judges)
 
-    def judges(self, inputs: Tensor) -> list[Tensor]:
+    def judged(self, inputs: Tensor) -> list[Tensor]:
         """See `ForwardForward`."""
         return self.activations(inputs)[self.first_judge - 1 :]
 
@@ -68,3 +68,12 @@ def peer_loss(x: Tensor) -> Tensor:
 def place_norm(x: Tensor) -> Tensor:
     """Each place of each map `(N, C, H, W)` shifted to mean 0 and scaled to variance 1 over its channels."""
     return F.layer_norm(x.movedim(1, -1), x.shape[1:2]).movedim(-1, 1)
+
+
+def fan_out_weights(blocks: nn.ModuleList) -> None:
+    """Draw weights from N(0, 1/√outputs) and set biases to zero, in place (Loewe's implementation)."""
+    for module in blocks.modules():
+        if isinstance(module, (nn.Linear, nn.Conv2d)):
+            nn.init.normal_(module.weight, std=module.weight.shape[0] ** -0.5)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
