@@ -42,7 +42,9 @@ def build(config: dict, statistics: Statistics | None = None) -> Learner:
             not config.get("standardise"), "a layerwise network whitens its input instead", standardise=True
         )
         return speedrun.network(widths=config["blocks"]["widths"], mirror=config["flip"], **config["network"])
-    if "blocks" in config:
+    if config.get("recipe") == "speedrun":
+        stack = speedrun.body(**config["blocks"])
+    elif "blocks" in config:
         stack = blocks.cnn(**config["blocks"])
     else:
         stack = (blocks.averaged if form == "ids" else blocks.mlp)(config["widths"], config.get("bias", True))

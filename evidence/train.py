@@ -28,9 +28,8 @@ def train(config: dict, seed: int, dataset: data.Dataset, path: Path, progress: 
     `progress` and `deadline` as in `fit`. Raises `fit.TrainingError` and `fit.OutOfTime`, and ValueError for
     a network that `build` refuses.
     """
-    way = {"article": _article, "layerwise": _layerwise, "logistic": _logistic}.get(
-        config["rule"], _mini_batch
-    )
+    ways = dict(article=_article, layerwise=_speedrun, logistic=_logistic)
+    way = _speedrun if config.get("recipe") == "speedrun" else ways.get(config["rule"], _mini_batch)
     return way(config, seed, dataset, path, progress, deadline)
 
 
@@ -57,12 +56,13 @@ def _mini_batch(config, seed, dataset, path, progress, deadline):
     return _asked(answers(learner, readout), config, dataset, history), history
 
 
-def _layerwise(config, seed, dataset, path, progress, deadline):
+def _speedrun(config, seed, dataset, path, progress, deadline):
     train = dataset.train[: config.get("train_images")]
     learner, watched = build(config), dataset.validation[:WATCHED]
     settings = {name: config[name] for name in ("epochs", "batch_size", "lr", "weight_decay", "flip")}
     options = dict(seed=seed, progress=progress, deadline=deadline, resume=beside(path, ".pt"))
-    history = speedrun.train(learner, train, **settings, **options, validation=watched)
+    watch = dict(validation=watched, validate_every=config.get("validate_every", 1))
+    history = speedrun.train(learner, train, **settings, **options, **watch)
     return _asked(answers(learner), config, dataset, kept := history.to_dict()), kept
 
 

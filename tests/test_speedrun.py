@@ -10,11 +10,15 @@ import torch.nn.functional as F
 from helpers import same, weights
 
 from fftools import data
+from fftools.blocks import layer_norm
 from fftools.data import Split
 from fftools.extras import speedrun
 from fftools.fit import OutOfTime, TrainingError, fit
 from fftools.inputs import to_float
+from fftools.labels import Fourier
 from fftools.readout import LinearReadout, accuracy
+from fftools.rules.forward_forward import ForwardForward
+from fftools.rules.goodness import MeanOfSquares, Symmetric
 from fftools.rules.layerwise import Classifier, Layerwise, Shares, Similarity
 
 HEADS = {"mono-forward": {}, "similarity": {}, "channel-wise": {}}
@@ -311,3 +315,21 @@ def test_a_readout_leaves_batch_norm_as_it_is_and_training_does_not_learn_from_v
 def test_goodness_needs_a_channel_for_each_class():
     with pytest.raises(ValueError, match="channels=8, classes=10"):
         Shares(8, 10)
+
+
+def test_a_label_in_the_image_learns_in_the_same_layers(pictures):
+    torch.manual_seed(0)
+    blocks = speedrun.body(3, WIDTHS)
+    assert same(weights(blocks), weights(network().blocks)), "the layers are those of the other rules"
+    goodness = MeanOfSquares(norm=layer_norm, loss=Symmetric(0.1))
+    learner = ForwardForward(blocks, Fourier(4), goodness)
+    before = copy.deepcopy(blocks)
+    speedrun.train(learner, pictures, **RUN | dict(epochs=20), flip=False)
+    speedrun.whiten(twin := network(), to_float(pictures.images))
+    assert torch.equal(blocks[0][0].weight, twin.blocks[0][0].weight), "whitened, and not trained"
+    moved = [not torch.equal(a[0].weight, b[0].weight) for a, b in zip(blocks[1:], before[1:])]
+    assert all(moved), "every later layer has learned"
+    assert accuracy(learner.eval().scores, pictures) > 0.5, "chance is 0.25"
+    first, *_ = learner.local_losses(to_float(pictures.images), pictures.labels)
+    first.backward()
+    assert all(p.grad is None for block in blocks[1:] for p in block.parameters()), "nothing comes from above"

@@ -22,6 +22,14 @@ OTHERS = {
     "Fashion-MNIST": dict(dataset="fashion_mnist", network=dict(channels=1)),
     "MNIST": dict(dataset="mnist", network=dict(channels=1), flip=False),
 }
+# A label in the image, in the same layers; a batch is two, so that half the epochs cost as much.
+LABELLED = change(SPEEDRUN, NARROW, dict(
+    rule="ff", recipe="speedrun", label="fourier", labels=dict(set=1, strength=0.35),
+    blocks=dict(channels=3, kernel=None), epochs=4, validate_every=4,
+    network=dict(head=None, layers_per_block=None, goodness="mean", norm="layer", loss="symmetric",
+                 temperature=0.1)))
+SHAPES = dict(label="morphology", labels=dict(set=None))
+HUNDRED = dict(dataset="cifar100", labels=dict(classes=100))
 MINIATURE = dict(epochs=2, train_images=4_000, blocks=dict(widths=[16, 16, 32, 32, 64, 64], kernel=3))
 
 
@@ -66,4 +74,28 @@ STUDIES = [
               "backprop, rate 1e-3": dict(network=dict(layers_per_block=LAYERS), lr=1e-3),
               "backprop, rate 1e-2": dict(network=dict(layers_per_block=LAYERS), lr=1e-2),
           }, dict(epochs=2, train_images=4_000)),
+    Study("speedrun-labels-choices",
+          "A label in the image, in the narrow network: 20,000 images, 2 epochs, validation",
+          change(LABELLED, dict(train_images=20_000, epochs=2, validate_every=2, validation_images=2_000,
+                                splits=["validation"])), {
+              "as it is": {},
+              "T = 0.01": dict(network=dict(temperature=0.01)),
+              "T = 1": dict(network=dict(temperature=1.0)),
+              "K = 0.2": dict(labels=dict(strength=0.2)),
+              "K = 0.5": dict(labels=dict(strength=0.5)),
+              "the sum of squares, T = 100": dict(network=dict(goodness="sum", temperature=100.0)),
+              "three negatives each": dict(network=dict(negatives_each=3)),
+              "rate 1e-3": dict(lr=1e-3),
+              "rate 1e-2": dict(lr=1e-2),
+              "morphology": SHAPES,
+              "morphology, K = 0.6": change(SHAPES, dict(labels=dict(strength=0.6))),
+          }, dict(epochs=1, train_images=2_000)),
+    Study("speedrun-labels",
+          "A label in the image, in the narrow network: waves and forms, 4 epochs",
+          LABELLED, {
+              "waves, CIFAR-10": {},
+              "forms, CIFAR-10": SHAPES,
+              "waves, CIFAR-100": change(HUNDRED, dict(labels=dict(set=2, colours=True))),
+              "forms, CIFAR-100": change(SHAPES, HUNDRED),
+          }, dict(epochs=1, train_images=2_000)),
 ]  # fmt: skip

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from fftools.data.split import Split
 from fftools.fit import fit
 from fftools.inputs import expect, to_float
+from fftools.learner import Learner
 from fftools.rules.layerwise import Classifier, Layerwise, Shares, Similarity
 
 WIDTHS = 128, 128, 256, 256, 512, 512
@@ -24,25 +25,30 @@ def network(channels: int = 3, classes: int = 10, head: str = "mono-forward", la
     """The speedrun's network for images `(N, channels, H, W)` of 9×9 pixels or more.
 
     `train` sets the first layer, by `whiten`. `head` is "mono-forward", "similarity" or "channel-wise";
-    `mirror` is the learner's, `options` are the head's. Every other layer, from the first, halves the map.
+    `mirror` is the learner's, `options` are the head's; `body` are its layers.
     Raises ValueError for another head, or layers that do not fill the blocks.
     """
     heads = {"mono-forward": Classifier, "channel-wise": Shares, "similarity": Similarity}
     expect(head in heads, f"head must be one of {', '.join(heads)}", head)
     even = layers_per_block >= 1 and len(widths) % layers_per_block == 0
     expect(even, f"layers_per_block must divide the {len(widths)} layers", layers_per_block)
-    # Fixed: `whiten` sets it. A patch has 4 · channels numbers, and each filter its negative.
-    first = nn.Conv2d(channels, 8 * channels, 2).requires_grad_(False)
-    layers = [
-        layer(*pair, pool=number % 2 == 0) for number, pair in enumerate(pairwise([8 * channels, *widths]))
-    ]
-    layers[0] = nn.Sequential(first, nn.GELU(), *layers[0])
+    layers = body(channels, widths)
     groups = [layers[at : at + layers_per_block] for at in range(0, len(widths), layers_per_block)]
     blocks = nn.ModuleList(nn.Sequential(*(part for each in group for part in each)) for group in groups)
     tops = [
         heads[head](width, classes, **options) for width in widths[layers_per_block - 1 :: layers_per_block]
     ]
-    return Layerwise(blocks.to(memory_format=torch.channels_last), tops, classes, mirror)
+    return Layerwise(blocks, tops, classes, mirror)
+
+
+def body(channels: int = 3, widths: Sequence[int] = WIDTHS) -> nn.ModuleList:
+    """The network's layers alone, for any rule. Every other layer, from the first, halves the map."""
+    # Fixed: `whiten` sets it. A patch has 4 · channels numbers, and each filter its negative.
+    first = nn.Conv2d(channels, 8 * channels, 2).requires_grad_(False)
+    pairs = enumerate(pairwise([8 * channels, *widths]))
+    layers = [layer(*pair, pool=number % 2 == 0) for number, pair in pairs]
+    layers[0] = nn.Sequential(first, nn.GELU(), *layers[0])
+    return nn.ModuleList(layers).to(memory_format=torch.channels_last)
 
 
 def layer(inputs: int, outputs: int, pool: bool) -> nn.Sequential:
@@ -58,7 +64,7 @@ def layer(inputs: int, outputs: int, pool: bool) -> nn.Sequential:
 
 
 @torch.no_grad()
-def whiten(learner: Layerwise, images: Tensor, eps: float = 3e-5) -> None:
+def whiten(learner: Learner, images: Tensor, eps: float = 3e-5) -> None:
     """Set the first layer so that its outputs are uncorrelated on these images, float `(N, C, H, W)`.
 
     Filters are the eigenvectors of the covariance of all 2×2 patches, and their negatives. No label is used.
@@ -71,7 +77,7 @@ def whiten(learner: Layerwise, images: Tensor, eps: float = 3e-5) -> None:
     convolution.bias.copy_(torch.cat([-shift, shift]))
 
 
-def train(learner: Layerwise, split: Split, *, epochs: int, batch_size: int = 500, lr: float = 3e-3,
+def train(learner: Learner, split: Split, *, epochs: int, batch_size: int = 500, lr: float = 3e-3,
           weight_decay: float = 0.01, flip: bool = True, loop: Callable = fit, **options):  # fmt: skip
     """Whiten, then train by AdamW: the rate rises and falls, images move by up to 2 pixels.
 
