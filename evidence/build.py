@@ -43,7 +43,7 @@ def build(config: dict, statistics: Statistics | None = None) -> Learner:
         )
         return speedrun.network(widths=config["blocks"]["widths"], mirror=config["flip"], **config["network"])
     if config.get("recipe") == "speedrun":
-        stack = speedrun.body(**config["blocks"])
+        stack = speedrun.body(config["blocks"]["channels"], config["blocks"]["widths"])
     elif "blocks" in config:
         stack = blocks.cnn(**config["blocks"])
     else:

@@ -25,7 +25,7 @@ OTHERS = {
 # A label in the image, in the same layers; a batch is two, so that half the epochs cost as much.
 LABELLED = change(SPEEDRUN, NARROW, dict(
     rule="ff", recipe="speedrun", label="fourier", labels=dict(set=1, strength=0.35),
-    blocks=dict(channels=3, kernel=None), epochs=4, validate_every=4,
+    blocks=dict(channels=3), epochs=4, validate_every=4,
     network=dict(head=None, layers_per_block=None, goodness="mean", norm="layer", loss="symmetric",
                  temperature=0.1)))
 SHAPES = dict(label="morphology", labels=dict(set=None))
