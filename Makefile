@@ -42,7 +42,7 @@ serve: book  ## the pages at http://localhost:8000
 	$(PY) -m http.server --directory _build/html $(PORT)
 
 test: book  ## all tests, every chapter re-run and compared, JOBS=2 files at a time
-	$(PY) -m pytest tests notebooks --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg -v --durations 10 \
+	$(PY) -m pytest tests notebooks --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg -v --durations 60 \
 		--numprocesses $(JOBS) --dist loadscope
 
 quick: $(READY)  ## the package's tests: no book, no browser, no chapter is run
