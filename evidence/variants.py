@@ -48,8 +48,8 @@ class Trial(ForwardForward):
 
     def judge(self, images: Tensor, labels: Tensor) -> Tensor:
         """See `ForwardForward`: places or channels are added up."""
-        judges = self.judged(self.label.embed(images, labels))
-        return sum(self.goodness.excess(x).view(len(x), -1).sum(1) for x in judges)
+        judged = self.judged(self.label.embed(images, labels))
+        return sum(self.goodness.excess(x).view(len(x), -1).sum(1) for x in judged)
 
     def judged(self, inputs: Tensor) -> list[Tensor]:
         """See `ForwardForward`."""

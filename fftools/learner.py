@@ -44,7 +44,7 @@ class Learner(nn.Module):
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def frozen(self) -> list[nn.Parameter]:
-        """Weights that training leaves as they came; a resumed run must be given the same."""
+        """Frozen weights that come from outside, not from a seed; a resumed run must be given the same."""
         return []
 
     def norm(self, x: Tensor) -> Tensor:

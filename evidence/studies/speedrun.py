@@ -22,13 +22,16 @@ OTHERS = {
     "Fashion-MNIST": dict(dataset="fashion_mnist", network=dict(channels=1)),
     "MNIST": dict(dataset="mnist", network=dict(channels=1), flip=False),
 }
-# A label in the image, in the same layers; a batch is two, so that half the epochs cost as much.
+# A label in the image, in the same layers. Each batch passes twice, with right and with wrong labels, so
+# half the epochs cost as much.
 LABELLED = change(SPEEDRUN, NARROW, dict(
     rule="ff", recipe="speedrun", label="fourier", labels=dict(set=1, strength=0.35),
     blocks=dict(channels=3), epochs=4, validate_every=4,
     network=dict(head=None, layers_per_block=None, goodness="mean", norm="layer", loss="symmetric",
                  temperature=0.1)))
 SHAPES = dict(label="morphology", labels=dict(set=None))
+# Few images to answer, too: each is asked about every one of up to a hundred labels.
+FEW = dict(epochs=1, train_images=2_000, validation_images=500, test_images=500)
 HUNDRED = dict(dataset="cifar100", labels=dict(classes=100))
 MINIATURE = dict(epochs=2, train_images=4_000, blocks=dict(widths=[16, 16, 32, 32, 64, 64], kernel=3))
 
@@ -89,7 +92,7 @@ STUDIES = [
               "rate 1e-2": dict(lr=1e-2),
               "morphology": SHAPES,
               "morphology, K = 0.6": change(SHAPES, dict(labels=dict(strength=0.6))),
-          }, dict(epochs=1, train_images=2_000)),
+          }, FEW),
     Study("speedrun-labels",
           "A label in the image, in the narrow network: waves and forms, 4 epochs",
           LABELLED, {
@@ -97,5 +100,5 @@ STUDIES = [
               "forms, CIFAR-10": SHAPES,
               "waves, CIFAR-100": change(HUNDRED, dict(labels=dict(set=2, colours=True))),
               "forms, CIFAR-100": change(SHAPES, HUNDRED),
-          }, dict(epochs=1, train_images=2_000)),
+          }, FEW),
 ]  # fmt: skip

@@ -42,7 +42,10 @@ def network(channels: int = 3, classes: int = 10, head: str = "mono-forward", la
 
 
 def body(channels: int = 3, widths: Sequence[int] = WIDTHS) -> nn.ModuleList:
-    """The network's layers alone, for any rule. Every other layer, from the first, halves the map."""
+    """The network's layers alone, for any rule and images `(N, channels, H, W)`; `train` sets the first.
+
+    Every other layer, from the first, halves the map.
+    """
     # Fixed: `whiten` sets it. A patch has 4 · channels numbers, and each filter its negative.
     first = nn.Conv2d(channels, 8 * channels, 2).requires_grad_(False)
     pairs = enumerate(pairwise([8 * channels, *widths]))
