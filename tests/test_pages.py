@@ -235,32 +235,69 @@ def test_a_phone_shows_drawings_with_text_of_12_pixels(visit):
     assert all(width * 13 / 340 >= 12 for width in wide), wide
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_serious_barrier(visit, theme):
-    """axe-core's rules; in the dark only colours can differ.
+LOOKS = """() => {  // marks one element of each look: what says something itself, and what it says it on
+    const ground = part => { for (; part; part = part.parentElement) {
+        const {backgroundColor, backgroundImage} = getComputedStyle(part);
+        if (backgroundColor !== "rgba(0, 0, 0, 0)" || backgroundImage !== "none")
+            return backgroundColor + backgroundImage; } };
+    document.querySelectorAll("[data-look]").forEach(part => part.removeAttribute("data-look"));
+    const seen = new Set();
+    for (const part of document.body.querySelectorAll("*")) {
+        if (![...part.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())
+            || part.closest("mjx-container, script, style") || !part.checkVisibility()) continue;
+        const {color, opacity, fontSize, fontWeight} = getComputedStyle(part);
+        const look = [color, opacity, fontSize, fontWeight, ground(part)].join();
+        if (!seen.has(look)) part.dataset.look = seen.add(look).size; }
+    return seen.size; }"""
 
-    Formulas, and all but the first word of each colour of code, are taken out: with them it takes minutes.
-    """
-    visit.page.evaluate(
-        """theme => {
-        document.documentElement.dataset.theme = theme;
-        document.querySelectorAll("mjx-container").forEach(formula => formula.remove());
-        const seen = new Set();
-        document.querySelectorAll(".highlight span").forEach(word => {
-            if (seen.has(word.className)) word.replaceWith(...word.childNodes);
-            else seen.add(word.className); }); }""",
-        theme,
-    )
-    visit.page.wait_for_timeout(500)  # a third of a second after a change the theme looks which boxes scroll
-    rules = {"resultTypes": ["violations"]} | ({"runOnly": ["color-contrast"]} if theme == "dark" else {})
-    found = Axe().run(visit.page, options=rules).response["violations"]
-    bad = [
+
+def barriers(page, asked: dict, context: str | None = None) -> list[str]:
+    """What axe-core finds serious."""
+    found = Axe().run(page, context=context, options={"resultTypes": ["violations"]} | asked)
+    return [
         f"{rule['id']}: {node['html'][:300]} {node['failureSummary']}"
-        for rule in found
+        for rule in found.response["violations"]
         if rule["impact"] in ("serious", "critical")
         for node in rule["nodes"]
     ]
+
+
+def faint(page) -> list[str]:
+    """Text of too little contrast. One element of each look is asked, since a whole page takes minutes."""
+    assert page.evaluate(LOOKS) > 5
+    return barriers(page, {"runOnly": ["color-contrast"]}, "[data-look]")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_text_is_too_faint(visit, theme):
+    visit.unfold()
+    visit.page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+    visit.page.wait_for_timeout(500)  # colours fade from one theme to the other
+    assert not (bad := faint(visit.page)), f"{len(bad)} places\n\n" + "\n\n".join(bad[:8])
+
+
+def test_no_serious_barrier(visit):
+    """axe-core's other rules; what formulas are made of is left out: with it they take minutes."""
+    visit.unfold()
+    visit.page.evaluate("""() => {
+        document.documentElement.dataset.theme = "light";
+        document.querySelectorAll("mjx-container").forEach(formula => formula.remove()); }""")
+    visit.page.wait_for_timeout(500)  # a third of a second after a change the theme looks which boxes scroll
+    bad = barriers(visit.page, {"rules": {"color-contrast": {"enabled": False}}})
     assert not bad, f"{len(bad)} barriers\n\n" + "\n\n".join(bad[:8])
+
+
+def test_faint_text_and_other_barriers_are_found(running, site):
+    """The two tests above see one word of thousands."""
+    found = Visit(running, f"{site}/book/intro.html")
+    assert not faint(found.page)
+    found.page.evaluate("""() => {
+        const words = document.querySelectorAll("article p"), word = words[words.length - 1];
+        word.innerHTML += "<span style='color: #bbb'>faint</span><img src='none.png'>"; }""")
+    assert ["faint" in bad for bad in faint(found.page)] == [True]
+    bad = barriers(found.page, {"rules": {"color-contrast": {"enabled": False}}})
+    assert len(bad) == 1 and bad[0].startswith("image-alt")
+    found.context.close()
 
 
 @pytest.fixture(params=["book/intro", "notebooks/03_negatives", "notebooks/08_mono_forward"])

@@ -13,13 +13,13 @@ from evidence.run import run_study
 from evidence.studies import Study, change
 from evidence.studies.mlp import FF
 
-TINY = dict(dataset="digits", widths=[784, 300, 300], epochs=8, batch_size=10, readout_epochs=0)
+TINY = dict(dataset="digits", widths=[784, 100, 100], epochs=6, batch_size=10, readout_epochs=0)
 GRID = [change(FF, TINY, dict(lr=lr / 1e4)) for lr in range(1, 5)]
 
 SCRIPT = """
 import os, signal, sys, threading, time
 import ray
-ray.init(num_cpus=2, log_to_driver=False)  # a cluster on this machine
+ray.init(num_cpus=2, log_to_driver=False, include_dashboard=False)  # a cluster on this machine
 from evidence.cluster import run_on_ray
 from evidence.studies import STUDIES, Study
 sys.path.insert(0, {tests!r})
@@ -39,7 +39,7 @@ def workers():
 def kill_one():
     while len(workers()) < 2:
         time.sleep(0.05)
-    time.sleep(1)
+    time.sleep(0.2)
     os.kill(workers()[0], signal.SIGKILL)
     print("killed", flush=True)
 
