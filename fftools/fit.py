@@ -74,7 +74,7 @@ def constant(done: float, epochs: int) -> float:
 
 def check_plan(epochs: int, batch_size: int, lr: float, optimizer: str, schedule: Callable, shift: int,
                validate_every: int = 1) -> None:  # fmt: skip
-    """Whether what a training is told makes sense; ValueError names what does not."""
+    """Check the settings of a training; ValueError names the one that makes no sense."""
     whole = dict(epochs=epochs, batch_size=batch_size, validate_every=validate_every, shift=shift)
     expect(all(isinstance(n, Integral) for n in whole.values()), "these must be whole numbers", **whole)
     fits = epochs >= 1 and validate_every >= 1 and lr > 0 and shift >= 0

@@ -202,7 +202,7 @@ def test_torchvisions_datasets_may_lie_as_images(home, shapes, name, monkeypatch
     assert f"image folder {name}, shuffled with a fixed seed" in found.source
     (home / data.pictures.subfolder(name)).mkdir(parents=True, exist_ok=True)
     (home / data.pictures.subfolder(name) / "begun").write_text("torchvision's own files go first")
-    with pytest.raises(DataError, match=f"{name}: not to be had"):
+    with pytest.raises(DataError, match=f"{name}: not found in"):
         data.load(name, "cpu")
 
 
@@ -371,7 +371,7 @@ def a_lonely_image(root):
         (no_class, r"shapes/train should hold .* it has \[\]"),
         (a_file_for_a_class, r"shapes/train should hold .* it has \['apple'\]"),
         (an_empty_class, r"train/bee holds no image \(\.jpg"),
-        (an_unknown_class, r"test/zebra is no class of train/, which has apple, bee, car"),
+        (an_unknown_class, r"test/zebra is not a class in train/, which has apple, bee, car"),
         (an_empty_test, r"shapes/test.* holds no image"),
         (a_lonely_image, r"shapes.*examples are too few to hold a fifth out"),
     ],

@@ -55,7 +55,20 @@ def test_curves_start_at_epoch_one():
     _, axis = plt.subplots()
     plots.curves(axis, {"loss": [3.0, 2.0, 1.0]}, "loss")
     assert axis.lines[0].get_xdata().tolist() == [1, 2, 3] and axis.get_xlabel() == "epoch"
-    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["loss"]
+    assert [text.get_text() for text in axis.texts] == ["loss"] and axis.texts[0].xy == (3, 1.0)
+
+
+def test_names_at_lines_ends_keep_apart():
+    figure, axis = plt.subplots()
+    for name, end in (("low", 1e-3), ("high", 1.0), ("close to high", 0.999)):
+        axis.semilogy([0, 1], [1.0, end], label=name)
+    axis.axhline(0.1)  # without a name
+    plots.label_lines(axis)
+    figure.canvas.draw()
+    boxes = {text.get_text(): text.get_window_extent() for text in axis.texts}
+    assert {*boxes} == {"low", "high", "close to high"}
+    assert not any(one.overlaps(other) for one, other in combinations(boxes.values(), 2))
+    assert boxes["low"].y1 < boxes["close to high"].y0 < boxes["high"].y0, "in the order of their lines"
 
 
 def test_style_can_be_used():

@@ -1,11 +1,13 @@
 """Prose, by machine: length, ease, clumsy words, spelling, links, and a bibliography with nothing loose."""
 
+import ast
 import re
 import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -14,7 +16,8 @@ import reading  # noqa: E402
 from reading import markdown, prose  # noqa: E402
 
 PAGES = [*sorted((ROOT / "book").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-SOURCES = [*PAGES, *sorted((ROOT / "notebooks").glob("*.ipynb"))]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SOURCES = [*PAGES, *NOTEBOOKS]
 ENTRY = re.compile(r"^@\w+\{([^,]+),(.*?)^\}", re.MULTILINE | re.DOTALL)
 BIBLIOGRAPHY = dict(ENTRY.findall((ROOT / "book" / "references.bib").read_text("utf8")))
 
@@ -62,7 +65,25 @@ CLUMSY = {  # what an editor strikes out, and what is meant
     r"\b(?:the )?(?:former|latter)\b": "name it again",
     r"\bthereof\b|\bwhereof\b|\btherein\b|\bthereby\b": "of it, in it, so",
     r"\bis (?:another|a different) question than\b": "answers a different question",
+    r"\bis told\b|\bworth asking\b|\bnot to be had\b": "receives, candidate, not found",
+    r"\bby (?:far )?more (?:elsewhere|than in)\b|\blarger still\b|\bseveral times as\b": "the numbers",
 }
+
+
+def clumsy(text: str) -> dict[str, str]:
+    """Clumsy places of a text, and what is meant."""
+    text = re.sub(r"\s+", " ", text)
+    return {
+        text[max(0, hit.start() - 40) : hit.end() + 30]: better
+        for pattern, better in CLUMSY.items()
+        for hit in re.finditer(pattern, text, re.IGNORECASE)
+    }
+
+
+def cells(path: Path) -> list[str]:
+    """The code of a notebook's cells, without magics."""
+    code = [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    return [re.sub(r"^([ \t]*)[%!].*", r"\1pass", source, flags=re.MULTILINE) for source in code]
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
@@ -82,13 +103,27 @@ def test_a_chapter_is_easy_to_read(path):
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 def test_no_clumsy_words(path):
-    text = re.sub(r"\s+", " ", prose(markdown(path)))
-    found = {
-        text[max(0, hit.start() - 40) : hit.end() + 30]: better
-        for pattern, better in CLUMSY.items()
-        for hit in re.finditer(pattern, text, re.IGNORECASE)
-    }
-    assert not found, found
+    assert not (found := clumsy(prose(markdown(path)))), found
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "fftools", ROOT / "evidence", *NOTEBOOKS], ids=lambda path: path.stem
+)
+def test_no_clumsy_words_in_docstrings_and_messages(path):
+    """Strings of code are read, too: docstrings make the API page, messages meet who made a mistake."""
+    codes = [file.read_text("utf8") for file in path.rglob("*.py")] if path.is_dir() else cells(path)
+    strings = [
+        node.value
+        for code in codes
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    assert strings and not (found := clumsy("\n".join(strings))), found
+
+
+def test_clumsy_words_are_found():
+    assert clumsy("The block is told the gradient.") and clumsy("They cannot be told apart.")
+    assert not clumsy("The block receives the gradient.")
 
 
 def test_the_measures_measure():

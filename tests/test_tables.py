@@ -343,7 +343,7 @@ def test_what_is_no_table_is_named(tmp_path, content):
     (tmp_path / "fish.csv").write_bytes(content)
     with pytest.raises(DataError, match=r"fish\.csv"):
         tables.csv(tmp_path / "fish.csv", "target")
-    with pytest.raises(DataError, match="is no table"):
+    with pytest.raises(DataError, match="is not a comma-separated table"):
         tables.csv(tmp_path, "target")
 
 

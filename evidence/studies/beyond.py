@@ -157,7 +157,7 @@ STUDIES = [
                     dict(epochs=epochs, network=dict(negatives_each=9) if rule == "ff" else {}))
                for epochs in (25, 40) for rule in ("ff", "bp")], quick=dict(train_images=1_000)),
     Study("ff-cnn-beyond-slow",
-          "The same on digits and clothes, at a third of the rate, 40 epochs; backprop keeps its rate",
+          "The same on MNIST and Fashion-MNIST, at a third of the rate, 40 epochs; backprop keeps its rate",
           {}, [long(dataset, rule, dict(epochs=40, lr=3e-4 if rule == "ff" else 1e-3))
                for dataset in ("mnist", "fashion_mnist") for rule in ("ff", "bp")], FAST),
     Study("ff-cnn-beyond-channels",

@@ -16,7 +16,7 @@ STUDIES = [
     Study("article", "The article's network: [784, 512, 512], layer after layer on three batches of 20,000",
           ARTICLE, [{}], quick=dict(steps=200, batch_images=2_000)),
     Study("ff-mlp-choices",
-          "What each choice is worth in mini-batch FF, 3×1000: 20,000 images, 10 epochs, validation",
+          "What each choice gains in mini-batch FF, 3×1000: 20,000 images, 10 epochs, validation",
           TRIAL, {
               "random negatives": {},
               "hard negatives": HARD,

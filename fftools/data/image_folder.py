@@ -23,7 +23,7 @@ def image_folder(root: Path, size: int | None = None) -> Dataset:
     With `size` each image is scaled until it covers a square of so many pixels and its middle is cut out;
     without it all must have one size. A missing test, then a missing validation split is a fifth of the
     training images, in equal shares of the classes. Drawing and shuffling have a fixed seed. uint8 `(N, 1, H,
-    W)` if all files are grey, else `(N, 3, H, W)`. Transparency is dropped, photographs are turned upright,
+    W)` if all files are grey, else `(N, 3, H, W)`. Transparency is dropped, pictures are turned upright,
     hidden files do not count. What was decoded is kept (`remember`) until a file is added, changed or gone.
 
     Raises DataError, naming the file or folder, when train/ is missing or has fewer than two classes, a class
@@ -62,7 +62,7 @@ def _subfolders(path: Path) -> list[str]:
 def _files(path: Path, classes: list[str]) -> list[tuple[str, int]]:
     """Each image file of one part and its class's number, classes and files in the order of their names."""
     if unknown := set(_subfolders(path)) - set(classes):
-        raise DataError(f"{path / min(unknown)} is no class of train/, which has {', '.join(classes)}")
+        raise DataError(f"{path / min(unknown)} is not a class in train/, which has {', '.join(classes)}")
     shown = lambda file: not Path(file).name.startswith(".") and file.lower().endswith(IMG_EXTENSIONS)
     numbers = {name: number for number, name in enumerate(classes)}
     files = make_dataset(path, numbers, is_valid_file=shown, allow_empty=True)
@@ -77,10 +77,10 @@ def _stamp(paths: tuple[str, ...]) -> str:
     stamp, seen = hashlib.sha256(), {}
     for path in paths:
         if not os.path.isfile(path):
-            raise DataError(f"{path} is no file")
+            raise DataError(f"{path} is not a file")
         about = os.stat(path)
         if (other := seen.setdefault((about.st_dev, about.st_ino), path)) != path:
-            raise DataError(f"{path} and {other} are one file; a link to it may stand in only one place")
+            raise DataError(f"{path} and {other} are one file; link to it from only one place")
         stamp.update(f"{path} {about.st_size} {about.st_mtime_ns}\n".encode(errors="surrogateescape"))
     return stamp.hexdigest()
 
@@ -110,5 +110,5 @@ def _picture(path: str, size: int | None) -> np.ndarray:
             image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS) if size else image
             return np.asarray(image).reshape(image.height, image.width, -1)
     except Exception as error:  # Pillow raises whatever its decoders raise
-        told = f"{path} is no image that can be read: {error}"
+        told = f"{path} cannot be read as an image: {error}"
         raise DataError(f"{told}. To mend it, replace or delete it") from error

@@ -48,8 +48,9 @@ def pictures(name: str) -> Dataset:
     except Exception as error:  # torchvision raises whatever its sockets, pickles and parsers raise
         where = subfolder(name)
         raise DataError(
-            f"{name}: not to be had from {root} nor by download ({error}). To mend it, delete {root / where} "
-            f"and run `python -m fftools data {name}` with a network, or set FFTOOLS_DATA_DIR to its folder."
+            f"{name}: not found in {root}, and the download failed ({error}). To mend it, delete "
+            f"{root / where} and run `python -m fftools data {name}` with a network, or set FFTOOLS_DATA_DIR "
+            "to its folder."
         ) from error
     names = tuple(called.split(" - ")[0] for called in train.classes)  # MNIST's are "0 - zero" and so on
     train, test = _split(train), _split(test)

@@ -65,7 +65,7 @@ def csv(
             warnings.simplefilter("error", ParserWarning)  # a row with more values than the head has names
             table = pd.read_csv(path, dtype=str, index_col=False)
     except (OSError, ValueError, ParserWarning) as error:  # pandas' own errors are ValueErrors
-        raise DataError(f"{path} is no table of values between commas: {error}") from error
+        raise DataError(f"{path} is not a comma-separated table: {error}") from error
     if missing := {target, *leave_out} - set(table):
         told = f"has no column {', '.join(sorted(missing))}; it has {', '.join(map(str, table))}"
         raise DataError(f"{path} {told}"[:500])

@@ -1,4 +1,4 @@
-"""Goodness of the few labels worth asking about: a cheap answer proposes them."""
+"""Goodness of a few candidate labels, which a cheap answer proposes."""
 
 import torch
 from torch import Tensor
@@ -11,14 +11,15 @@ from fftools.rules.forward_forward import ForwardForward
 @torch.no_grad()
 def scores(learner: ForwardForward, images: Tensor, candidates: int, propose: Scores,
              least: float = 0.0) -> Tensor:  # fmt: skip
-    """`learner.scores` for the labels worth asking about, −∞ for the others: `(N, classes)` float32.
+    """`learner.scores` for the candidate labels, −∞ for the others: `(N, classes)` float32.
 
     candidates   so many labels are asked about, the highest of `propose`; all of them: `learner.scores`
     propose      cheap scores, such as those of a `LinearReadout`
     least        labels to which softmax(`propose`) gives less are not asked about, but for the highest
 
-    A candidate without rivals is the answer unasked: +∞. So the cost in passes is that of `propose` and, over
-    images with two candidates or more, their mean number. Raises ValueError for numbers out of range.
+    A candidate without rivals wins without a further pass: +∞. So the cost in passes is that of `propose`
+    and, over images with two candidates or more, their mean number. Raises ValueError for numbers out of
+    range.
     """
     logits, classes = propose(images).float(), learner.label.classes
     fits = 1 <= candidates <= classes == logits.shape[1] and 0 <= least <= 1

@@ -76,7 +76,7 @@ class Convolution(nn.Conv2d):
         return plain and path() == "fourier" and cheaper(shape, self.out_channels, kernel, padding, dtype)
 
     def _leads_there(self, shape: torch.Size, dtype: torch.dtype) -> bool:
-        """Whether a layer like this one would go through Fourier space if it stood on this one."""
+        """Whether a layer like this one would go through Fourier space if it followed this one."""
         if self._channels_last():
             return False
         high, wide = (size + 2 * self.padding[0] - self.kernel_size[0] + 1 for size in shape[2:])

@@ -8,7 +8,7 @@ from fftools.inputs import as_images, check_labels, expect, form
 
 
 class LabelScheme(nn.Module):
-    """A label in an image: `positive` tells the true one, `negative` a wrong one, `neutral` all alike.
+    """A label in an image: `positive` carries the true one, `negative` a wrong one, `neutral` all alike.
 
     `images` are uint8, or float in [0, 1], `(N, C, H, W)`; `labels` are int64 `(N,)`, 0 … `classes` − 1;
     others raise ValueError, and so do fewer than two classes. What a scheme keeps on a device are buffers
@@ -79,7 +79,7 @@ class Pixels(LabelScheme):
 
 
 class Overlay(LabelScheme):
-    """A label laid over the whole image, so that every place of it tells the label (FF-CNN, Section 2.1).
+    """A label laid over the whole image, so that every place of it shows the label (FF-CNN, Section 2.1).
 
     With K the `strength`, an image becomes (1 − K)·image + K·overlay, stretched to [0, 1] image by image.
     Raises ValueError for a strength that is not between 0 and 1, and for inputs that are not images.

@@ -1,5 +1,6 @@
 """One look for every figure of the course, and the few plots that several chapters share."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from html import escape
@@ -7,6 +8,7 @@ from html import escape
 import matplotlib.pyplot as plt
 from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from torch import Tensor
 
 # Okabe & Ito's palette, which colour-blind readers can use; a lighter grey looks like the green to some.
@@ -63,9 +65,23 @@ def animation(draw: Callable[[int], None], frames: int, figure, interval: int = 
     return HTML(html)
 
 
+def label_lines(axis: Axes) -> None:
+    """Write each line's name at its end, in its colour, in place of a legend; names keep apart."""
+    lines = [line for line in axis.lines if not line.get_label().startswith("_")]
+    ends = [[values[-1] for values in line.get_data()] for line in lines]
+    axis.autoscale_view()  # limits are settled only when they are needed
+    heights = axis.transData.transform(ends)[:, 1] * 72 / axis.figure.dpi  # in points, as letters are
+    lowest, size = -math.inf, 9
+    for number in heights.argsort():
+        lowest = max(heights[number], lowest + 1.2 * size)
+        ink = [0.75 * part for part in to_rgb(lines[number].get_color())]  # pale colours make faint words
+        where = dict(xytext=(5, lowest - heights[number]), textcoords="offset points", va="center")
+        axis.annotate(lines[number].get_label(), ends[number], color=ink, fontsize=size, **where)
+
+
 def curves(axis: Axes, series: dict[str, Sequence[float]], ylabel: str, xlabel: str = "epoch") -> None:
-    """Named lines over epochs 1, 2, …"""
+    """Lines over epochs 1, 2, …, named where they end."""
     for name, values in series.items():
         axis.plot(range(1, len(values) + 1), values, label=name)
     axis.set(xlabel=xlabel, ylabel=ylabel)
-    axis.legend()
+    label_lines(axis)
