@@ -118,3 +118,18 @@ def test_every_eye_can_tell_the_colours_apart(cones):
         for a, b in combinations(colours, 2)
     }
     assert min(apart.values()) > 15, min(apart, key=apart.get)
+
+
+def test_dots_are_a_line_for_each_name_and_a_mark_for_each_series():
+    rows = {"plain": {"paper": 4.7, "ours": (4.6, 0.2)}, "hard": {"ours": (1.0, float("nan")), "here": 3.0}}
+    axis = plots.dots(rows, "error (%)")
+    plt.gcf().canvas.draw()
+    drawn = {
+        marks.get_label(): [(x, round(y)) for x, y in marks.lines[0].get_xydata().tolist()]
+        for marks in axis.containers
+    }
+    assert drawn == {"paper": [(4.7, 0)], "ours": [(4.6, 0), (1.0, 1)], "here": [(3.0, 1)]}
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["plain", "hard"]
+    assert axis.yaxis_inverted() and axis.get_xlabel() == "error (%)"
+    heights = [y for marks in axis.containers for y in marks.lines[0].get_ydata()]
+    assert len({*heights}) == 4, "no mark hides another"

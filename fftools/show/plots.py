@@ -85,3 +85,21 @@ def curves(axis: Axes, series: dict[str, Sequence[float]], ylabel: str, xlabel: 
         axis.plot(range(1, len(values) + 1), values, label=name)
     axis.set(xlabel=xlabel, ylabel=ylabel)
     label_lines(axis)
+
+
+def dots(rows: dict[str, dict[str, float | tuple[float, float]]], xlabel: str) -> Axes:
+    """What a paper reports beside what was measured: a line for each name, on it a mark for each series.
+
+    A value is a number, or a number and how far its bar reaches to either side. The first series is hollow.
+    """
+    series = list(dict.fromkeys(name for row in rows.values() for name in row))
+    figure, axis = plt.subplots(figsize=(6.4, 1 + 0.45 * len(rows)))
+    for number, (name, color) in enumerate(zip(series, (GREY, BLUE, ORANGE, GREEN))):
+        shift = 0.2 * (number - (len(series) - 1) / 2)
+        found = {place + shift: row[name] for place, row in enumerate(rows.values()) if name in row}
+        values, bars = zip(*(value if isinstance(value, tuple) else (value, 0) for value in found.values()))
+        style = dict(fmt="o", markersize=5) if number else dict(fmt="D", markersize=5, markerfacecolor="none")
+        axis.errorbar(values, list(found), xerr=bars, color=color, label=name, **style)
+    axis.set(yticks=range(len(rows)), yticklabels=rows, ylim=(len(rows) - 0.5, -0.5), xlabel=xlabel)
+    figure.legend(loc="outside upper center", ncols=len(series))
+    return axis
