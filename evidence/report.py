@@ -43,6 +43,10 @@ class Mean(NamedTuple):
         spread = f" ± {self.sd:.2f}" * (self.seeds > 1)
         return f"{self.value:.2f}{spread} ({plural(self.seeds, 'seed')})"
 
+    def bar(self) -> tuple[float, float]:
+        """The value, and two standard errors: what `plots.dots` draws, and nothing of no runs."""
+        return self.value, 2 * self.error
+
 
 class Lead(NamedTuple):
     """The difference of two accuracies, in points, and how far its 95 % interval reaches to either side.
