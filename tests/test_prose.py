@@ -53,7 +53,7 @@ CLUMSY = {  # what an editor strikes out, and what is meant
     r"lost in (?:our|the) cop(?:y|ies)|"
     r"our cop(?:y|ies) of the paper|illegible": "cite the source, or leave it out",
     r"second[- ]hand": "cite the source, or leave it out",
-    r"summary page only|from a summary": "cite the source, or leave it out",
+    r"summary page|from a summary": "cite the source, or leave it out",
     r"\b(?:clothes|photographs?)\b": "the dataset's name",
     r"a tenth of a point or two|a point or two": "the number",
     r"as it stands|stand(?:s|ing)? still\b": "as it is, stops",
