@@ -92,6 +92,11 @@ def test_a_chapter_is_read_in_twenty_minutes(path):
     assert len(reading.words(text)) <= MOST_WORDS and code <= MOST_CODE, (len(reading.words(text)), code)
 
 
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_cells_in_view_are_short(path):
+    assert max(reading.cells_in_view(path)) <= 26, "split it, or fold what is no idea"
+
+
 def test_the_chapters_are_short_together():
     assert sum(len(reading.words(reading.main_line(path)[0])) for path in CHAPTERS) <= MOST_WORDS_IN_ALL
 
