@@ -104,9 +104,7 @@ def test_pictures_have_alt_text_and_nothing_needs_a_widget(chapter):
         if any(kind.startswith("image/") for kind in kinds):
             image = cell.metadata.get("mystnb", {}).get("image", {})
             assert len(image.get("alt", "")) > 20, f"a picture without a description:\n{cell.source}"
-            assert "imshow" not in cell.source or "classes" not in image, (
-                "dark pages would turn a photo negative"
-            )
+            assert "imshow" not in cell.source or "classes" not in image, "a negative, in the dark"
         assert not any("widget" in kind for kind in kinds), f"a dead widget:\n{cell.source}"
         assert "\r" not in "".join(texts(cell)), f"a progress bar was kept:\n{cell.source}"
 

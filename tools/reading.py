@@ -71,11 +71,11 @@ def main_line(path: Path) -> tuple[str, int]:
 def cells_in_view(path: Path) -> list[int]:
     """Lines of code of each cell that shows its code in the main line; blank lines do not count."""
     folded = ("hide-input", "hide-cell", "remove-")
+    is_folded = lambda cell: any(tag.startswith(folded) for tag in cell.metadata.get("tags", []))
     return [
         sum(1 for line in cell.source.splitlines() if line.strip())
         for cell in _main_cells(path)
-        if cell.cell_type == "code"
-        and not any(tag.startswith(folded) for tag in cell.metadata.get("tags", []))
+        if cell.cell_type == "code" and not is_folded(cell)
     ]
 
 
