@@ -17,7 +17,8 @@ FOLDER = HERE.parent / "book" / "_assets" / "drawings"
 WORDS = tomllib.loads((HERE / "drawings.toml").read_text("utf8"))
 LEFT, WIDE, TOP, HIGH = (76, 170, 264), 68, 50, 52  # the layers' left edges, their width, top and height
 BELOW, LOSS, KEY = TOP + HIGH, 164, 254  # the layers' lower edge, the losses' top, the legend
-ALL, LAST = (0, 1, 2), (2,)  # layers
+ALL, HIGHER, LAST = (0, 1, 2), (1, 2), (2,)  # layers
+TWO = ("pass", -13), ("wrong", 13)  # passes: with the right label, with a wrong one
 ENTRIES = ("pass", "activity"), ("error", "error"), ("update", "update")  # of the legend
 SUB, MIDDLE = "₁₂₃", tuple(x + WIDE / 2 for x in LEFT)
 
@@ -58,11 +59,10 @@ def layers(passes: tuple[tuple[str, float], ...] = (("pass", 0),), shares: bool 
     return parts
 
 
-def two_passes() -> list[str]:
+def two_passes(layers: list[str], judged: tuple[int, ...] = ALL) -> list[str]:
     """The image with its right label and with a wrong one, and what each does to a layer's goodness."""
     y = TOP + HIGH / 2
-    parts = layers((("pass", -13), ("wrong", 13)))
-    parts += [box(4, y - 24, 44, 22, "x, “7”"), box(4, y + 2, 44, 22, "x, “3”")]
+    parts = [*layers, box(4, y - 24, 44, 22, "x, “7”"), box(4, y + 2, 44, 22, "x, “3”")]
     parts += [
         text(4, at, words, kind, "start")
         for at, words, kind in (
@@ -71,7 +71,7 @@ def two_passes() -> list[str]:
             (BELOW + 32, "label", "wrong"),
         )
     ]
-    for x in MIDDLE:
+    for x in (MIDDLE[layer] for layer in judged):
         for kind, by, words in (("pass", -28, "G ↑"), ("wrong", -14, "G ↓")):
             parts += [
                 arrow(kind, (x + by, BELOW), (x + by, LOSS)),
@@ -198,19 +198,25 @@ def own_data() -> list[str]:
     ]
 
 
-def maps() -> list[str]:
+def maps(
+    passes: tuple[tuple[str, float], ...] = (("pass", 0),), learning: tuple[int, ...] = ALL
+) -> list[str]:
     """Blocks of convolutions: each layer's box becomes a map that shrinks from block to block."""
     parts = []
     for layer, (x, places) in enumerate(zip(LEFT, (4, 3, 2))):
         side = HIGH / places
         parts += [box(x + 14, TOP - 6, HIGH, HIGH)]  # another channel, behind
         parts += [
-            f'<rect class="box" x="{x + 8 + side * column:g}" y="{TOP + side * row:g}" width="{side:g}" height="{side:g}"/>'
+            f'<rect class="box" x="{x + 8 + side * column:g}" y="{TOP + side * row:g}" '
+            f'width="{side:g}" height="{side:g}"/>'
             for row in range(places)
             for column in range(places)
         ]
-        parts += [box(x + 32, BELOW + 4, 40, 20, f"ΔW{SUB[layer]}", "update mark")]
-        parts += [arrow("pass", (x - (17 if layer else 28), TOP + HIGH / 2), (x + 7, TOP + HIGH / 2))]
+        badge = box(x + 32, BELOW + 4, 40, 20, f"ΔW{SUB[layer]}", "update mark")
+        parts += [badge] if layer in learning else [text(x + 52, BELOW + 18, "random")]
+        for kind, by in passes:
+            y = TOP + HIGH / 2 + by
+            parts += [arrow(kind, (x - (17 if layer else 28), y), (x + 7, y))]
     return parts
 
 
@@ -260,7 +266,8 @@ DRAWINGS = {
     "backprop": FROM_TOP + fed_back("W{}ᵀ"),
     "feedback_alignment": FROM_TOP + fed_back("B{}"),
     "direct_feedback_alignment": FROM_TOP + fed_straight(),
-    "forward_forward": two_passes() + losses(ALL, "loss {}") + WALLS,
+    "forward_forward": two_passes(layers(TWO)) + losses(ALL, "loss {}") + WALLS,
+    "ff_cnn": two_passes(maps(TWO, HIGHER), HIGHER) + losses(HIGHER, "loss {}") + WALLS,
     "mono_forward": layers() + JUDGED + MATRICES,
     "channel_wise": layers(shares=True) + JUDGED,
     "mono_forward_maps": IMAGE + maps() + judged(ALL) + losses(ALL, "loss {}") + WALLS + MATRICES,
