@@ -102,8 +102,9 @@ def test_pictures_have_alt_text_and_nothing_needs_a_widget(chapter):
     for cell in code_cells(chapter):
         kinds = {kind for output in cell.outputs for kind in output.get("data", {})}
         if any(kind.startswith("image/") for kind in kinds):
-            alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
-            assert len(alt) > 20, f"a picture without a description:\n{cell.source}"
+            image = cell.metadata.get("mystnb", {}).get("image", {})
+            assert len(image.get("alt", "")) > 20, f"a picture without a description:\n{cell.source}"
+            assert "imshow" not in cell.source or "classes" not in image, "a negative, in the dark"
         assert not any("widget" in kind for kind in kinds), f"a dead widget:\n{cell.source}"
         assert "\r" not in "".join(texts(cell)), f"a progress bar was kept:\n{cell.source}"
 

@@ -8,6 +8,7 @@ The main line is what a reader cannot miss: without exercises, quizzes and what 
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -63,18 +64,31 @@ def main_line(path: Path) -> tuple[str, int]:
     """The prose of a page's main line, and how many lines of code it shows; blank lines do not count."""
     if path.suffix == ".md":
         return prose(unfolded(path.read_text("utf8"))), 0
-    texts, code = [], 0
+    texts = [unfolded(cell.source) for cell in _main_cells(path) if cell.cell_type == "markdown"]
+    return prose("\n\n".join(texts)), sum(cells_in_view(path))
+
+
+def cells_in_view(path: Path) -> list[int]:
+    """Lines of code of each cell that shows its code in the main line; blank lines do not count."""
+    folded = ("hide-input", "hide-cell", "remove-")
+    is_folded = lambda cell: any(tag.startswith(folded) for tag in cell.metadata.get("tags", []))
+    return [
+        sum(1 for line in cell.source.splitlines() if line.strip())
+        for cell in _main_cells(path)
+        if cell.cell_type == "code" and not is_folded(cell)
+    ]
+
+
+def _main_cells(path: Path) -> Iterator:
+    """Cells of a notebook up to its exercises."""
     for cell in nbformat.read(path, 4).cells:
         if cell.cell_type == "markdown":
-            before, exercises, _ = cell.source.partition("## Exercises")
-            texts.append(unfolded(before))
+            cell.source, exercises, _ = cell.source.partition("## Exercises")
+            yield cell
             if exercises:
-                break
-        elif not any(
-            tag.startswith(("hide-input", "hide-cell", "remove-")) for tag in cell.metadata.get("tags", [])
-        ):
-            code += sum(1 for line in cell.source.splitlines() if line.strip())
-    return prose("\n\n".join(texts)), code
+                return
+        else:
+            yield cell
 
 
 def words(text: str) -> list[str]:
