@@ -17,7 +17,8 @@ FOLDER = HERE.parent / "book" / "_assets" / "drawings"
 WORDS = tomllib.loads((HERE / "drawings.toml").read_text("utf8"))
 LEFT, WIDE, TOP, HIGH = (76, 170, 264), 68, 50, 52  # the layers' left edges, their width, top and height
 BELOW, LOSS, KEY = TOP + HIGH, 164, 254  # the layers' lower edge, the losses' top, the legend
-ALL, LAST = (0, 1, 2), (2,)  # layers
+ALL, HIGHER, LAST = (0, 1, 2), (1, 2), (2,)  # layers
+TWO = ("pass", -13), ("wrong", 13)  # passes: with the right label, with a wrong one
 ENTRIES = ("pass", "activity"), ("error", "error"), ("update", "update")  # of the legend
 SUB, MIDDLE = "₁₂₃", tuple(x + WIDE / 2 for x in LEFT)
 
@@ -58,11 +59,10 @@ def layers(passes: tuple[tuple[str, float], ...] = (("pass", 0),), shares: bool 
     return parts
 
 
-def two_passes() -> list[str]:
+def two_passes(layers: list[str], judged: tuple[int, ...] = ALL) -> list[str]:
     """The image with its right label and with a wrong one, and what each does to a layer's goodness."""
     y = TOP + HIGH / 2
-    parts = layers((("pass", -13), ("wrong", 13)))
-    parts += [box(4, y - 24, 44, 22, "x, “7”"), box(4, y + 2, 44, 22, "x, “3”")]
+    parts = [*layers, box(4, y - 24, 44, 22, "x, “7”"), box(4, y + 2, 44, 22, "x, “3”")]
     parts += [
         text(4, at, words, kind, "start")
         for at, words, kind in (
@@ -71,7 +71,7 @@ def two_passes() -> list[str]:
             (BELOW + 32, "label", "wrong"),
         )
     ]
-    for x in MIDDLE:
+    for x in (MIDDLE[layer] for layer in judged):
         for kind, by, words in (("pass", -28, "G ↑"), ("wrong", -14, "G ↓")):
             parts += [
                 arrow(kind, (x + by, BELOW), (x + by, LOSS)),
@@ -198,6 +198,64 @@ def own_data() -> list[str]:
     ]
 
 
+def maps(
+    passes: tuple[tuple[str, float], ...] = (("pass", 0),), learning: tuple[int, ...] = ALL
+) -> list[str]:
+    """Blocks of convolutions: each layer's box becomes a map that shrinks from block to block."""
+    parts = []
+    for layer, (x, places) in enumerate(zip(LEFT, (4, 3, 2))):
+        side = HIGH / places
+        parts += [box(x + 14, TOP - 6, HIGH, HIGH)]  # another channel, behind
+        parts += [
+            f'<rect class="box" x="{x + 8 + side * column:g}" y="{TOP + side * row:g}" '
+            f'width="{side:g}" height="{side:g}"/>'
+            for row in range(places)
+            for column in range(places)
+        ]
+        badge = box(x + 32, BELOW + 4, 40, 20, f"ΔW{SUB[layer]}", "update mark")
+        parts += [badge] if layer in learning else [text(x + 52, BELOW + 18, "random")]
+        for kind, by in passes:
+            y = TOP + HIGH / 2 + by
+            parts += [arrow(kind, (x - (17 if layer else 28), y), (x + 7, y))]
+    return parts
+
+
+def taken_apart() -> list[str]:
+    """Three blocks in a row, the second pulled out: what the first answers, and what the third can."""
+    middle, out = TOP + HIGH / 2, 142
+    parts = [box(LEFT[0], TOP, WIDE, HIGH, "block 1"), box(LEFT[2], TOP, WIDE, HIGH, "block 3")]
+    parts += [box(LEFT[1], TOP, WIDE, HIGH, "", "wall"), box(LEFT[1], out, WIDE, HIGH, "block 2", "own mark")]
+    parts += [arrow("own", (MIDDLE[1], out), (MIDDLE[1], BELOW + 4))]
+    parts += [arrow("pass", (x, middle), (y, middle)) for x, y in ((48, 75), (145, 169), (239, 263))]
+    for layer, says in ((0, "“7”"), (2, "“?”")):
+        parts += [
+            arrow("pass", (MIDDLE[layer], BELOW), (MIDDLE[layer], out - 2)),
+            text(MIDDLE[layer], out + 18, says, "strong"),
+        ]
+    parts += [text(MIDDLE[0], out + 36, "still right"), text(MIDDLE[2], out + 36, "can it?")]
+    return [*parts, text(MIDDLE[1], out + HIGH + 20, "plug in, take off, repair", "own")]
+
+
+def speedrun() -> list[str]:
+    """A stopwatch, and six layers with a border between each and the next."""
+    parts = [
+        '<circle class="box" cx="46" cy="66" r="30"/>',
+        box(40, 28, 12, 8),
+        arrow("error", (46, 66), (62, 46)),
+    ]
+    parts += [text(46, 120, "seconds", "error")]
+    for layer in range(6):
+        x = 96 + 40 * layer
+        parts += [
+            box(x, 92 - 8 * layer, 26, 44 + 8 * layer, str(layer + 1)),
+            box(x, 164, 26, 22, "", "loss"),
+            arrow("error", (x + 13, 164), (x + 13, 139)),
+        ]
+        parts += [f'<path class="wall" d="M{x - 7} {96 - 8 * layer} V190"/>'] if layer else []
+    parts += [text(216, 208, "six layers, each with its own loss")]
+    return parts
+
+
 WALLS = [f'<path class="wall" d="M{x - 13} {BELOW + 2} V{LOSS + 36}"/>' for x in LEFT[1:]]
 WALLS += legend(("wall", "border"))
 IMAGE = [box(8, TOP + HIGH / 2 - 13, 40, 26, "x")]
@@ -208,14 +266,24 @@ DRAWINGS = {
     "backprop": FROM_TOP + fed_back("W{}ᵀ"),
     "feedback_alignment": FROM_TOP + fed_back("B{}"),
     "direct_feedback_alignment": FROM_TOP + fed_straight(),
-    "forward_forward": two_passes() + losses(ALL, "loss {}") + WALLS,
+    "forward_forward": two_passes(layers(TWO)) + losses(ALL, "loss {}") + WALLS,
+    "ff_cnn": two_passes(maps(TWO, HIGHER), HIGHER) + losses(HIGHER, "loss {}") + WALLS,
     "mono_forward": layers() + JUDGED + MATRICES,
     "channel_wise": layers(shares=True) + JUDGED,
+    "mono_forward_maps": IMAGE + maps() + judged(ALL) + losses(ALL, "loss {}") + WALLS + MATRICES,
+    "take_apart": IMAGE + taken_apart(),
+    "speedrun": speedrun(),
     "reach": reach(),
     "timeline": timeline(),
     "your_own_data": own_data(),
 }
-HEIGHTS = {"reach": 386, "timeline": 378, "your_own_data": 240}  # of the others, 268
+HEIGHTS = {
+    "reach": 386,
+    "timeline": 378,
+    "your_own_data": 240,
+    "take_apart": 228,
+    "speedrun": 220,
+}  # of the others, 268
 
 
 def svg(name: str) -> str:

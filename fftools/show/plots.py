@@ -1,11 +1,11 @@
 """One look for every figure of the course, and the few plots that several chapters share."""
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from html import escape
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
@@ -71,12 +71,22 @@ def label_lines(axis: Axes) -> None:
     ends = [[values[-1] for values in line.get_data()] for line in lines]
     axis.autoscale_view()  # limits are settled only when they are needed
     heights = axis.transData.transform(ends)[:, 1] * 72 / axis.figure.dpi  # in points, as letters are
-    lowest, size = -math.inf, 9
+    step, groups = 11, []  # names that would meet share out the room around their lines' ends
     for number in heights.argsort():
-        lowest = max(heights[number], lowest + 1.2 * size)
-        ink = [0.75 * part for part in to_rgb(lines[number].get_color())]  # pale colours make faint words
-        where = dict(xytext=(5, lowest - heights[number]), textcoords="offset points", va="center")
-        axis.annotate(lines[number].get_label(), ends[number], color=ink, fontsize=size, **where)
+        groups.append([number])
+        while (
+            len(groups) > 1
+            and np.diff([heights[group].mean() for group in groups[-2:]])
+            < step * (len(groups[-2]) + len(groups[-1])) / 2
+        ):
+            groups[-2:] = [groups[-2] + groups[-1]]
+    for group in groups:
+        lowest = heights[group].mean() - step * (len(group) - 1) / 2
+        for place, number in enumerate(group):
+            ink = [0.75 * part for part in to_rgb(lines[number].get_color())]  # pale colours make faint words
+            by = lowest + place * step - heights[number]
+            where = dict(xytext=(5, by), textcoords="offset points", va="center", fontsize=9)
+            axis.annotate(lines[number].get_label(), ends[number], color=ink, **where)
 
 
 def curves(axis: Axes, series: dict[str, Sequence[float]], ylabel: str, xlabel: str = "epoch") -> None:
