@@ -256,6 +256,21 @@ def speedrun() -> list[str]:
     return parts
 
 
+def kept() -> list[str]:
+    """What has to stay in memory while one step goes on: under backpropagation, and under a local rule."""
+    parts = []
+    for y, busy, name in (
+        (52, ALL, "backpropagation keeps all"),
+        (144, (1,), "a local rule, one layer at a time"),
+    ):
+        parts += [text(76, y - 10, name, "", "start"), box(8, y + 13, 40, 26, "x")]
+        for layer, x in enumerate(LEFT):
+            is_kept = layer in busy
+            parts += [box(x, y, WIDE, HIGH, "kept" if is_kept else "", "loss" if is_kept else "wall")]
+            parts += [arrow("pass", (x - (26 if layer else 28), y + HIGH / 2), (x - 1, y + HIGH / 2))]
+    return parts
+
+
 WALLS = [f'<path class="wall" d="M{x - 13} {BELOW + 2} V{LOSS + 36}"/>' for x in LEFT[1:]]
 WALLS += legend(("wall", "border"))
 IMAGE = [box(8, TOP + HIGH / 2 - 13, 40, 26, "x")]
@@ -273,6 +288,7 @@ DRAWINGS = {
     "mono_forward_maps": IMAGE + maps() + judged(ALL) + losses(ALL, "loss {}") + WALLS + MATRICES,
     "take_apart": IMAGE + taken_apart(),
     "speedrun": speedrun(),
+    "kept": kept(),
     "reach": reach(),
     "timeline": timeline(),
     "your_own_data": own_data(),
@@ -283,6 +299,7 @@ HEIGHTS = {
     "your_own_data": 240,
     "take_apart": 228,
     "speedrun": 220,
+    "kept": 208,
 }  # of the others, 268
 
 
