@@ -271,6 +271,29 @@ def kept() -> list[str]:
     return parts
 
 
+def negatives() -> list[str]:
+    """What a layer is shown, what its goodness should do, and how hard that is."""
+    parts = [box(170, 36, WIDE, 172, "layer")]
+    for row, (words, kind, means) in enumerate(WORDS["negatives"]["rows"]):
+        y = 56 + 44 * row
+        parts += [box(6, y - 13, 120, 26, words), arrow(kind, (126, y), (169, y))]
+        parts += [arrow(kind, (238, y), (262, y)), text(268, y + 4.5, means, kind, "start")]
+    return parts
+
+
+def window() -> list[str]:
+    """A label in the corner, a label as a wave, and what a small window sees of each."""
+    parts, side = [], 140
+    for x, title in ((14, "in the corner"), (186, "as a wave")):
+        parts += [text(x + side / 2, 46, title), box(x, 56, side, side)]
+    parts += [box(18 + 7 * n, 60, 7, 7, "", "update" if n == 6 else "loss") for n in range(10)]
+    parts += [f'<path class="pass line" d="M186 {y} L326 {y - 40}"/>' for y in (96, 124, 152, 180)]
+    parts += ['<path class="pass line" d="M228 196 L326 168"/>']
+    for x, says, kind in ((94, "“?”", "wrong"), (266, "“6”", "update")):
+        parts += [box(x, 120, 40, 40, says, f"{kind} mark")]
+    return [*parts, text(170, 216, "what does a small window see?")]
+
+
 WALLS = [f'<path class="wall" d="M{x - 13} {BELOW + 2} V{LOSS + 36}"/>' for x in LEFT[1:]]
 WALLS += legend(("wall", "border"))
 IMAGE = [box(8, TOP + HIGH / 2 - 13, 40, 26, "x")]
@@ -289,6 +312,8 @@ DRAWINGS = {
     "take_apart": IMAGE + taken_apart(),
     "speedrun": speedrun(),
     "kept": kept(),
+    "negatives": negatives(),
+    "window": window(),
     "reach": reach(),
     "timeline": timeline(),
     "your_own_data": own_data(),
@@ -300,6 +325,8 @@ HEIGHTS = {
     "take_apart": 228,
     "speedrun": 220,
     "kept": 208,
+    "negatives": 220,
+    "window": 226,
 }  # of the others, 268
 
 
