@@ -273,9 +273,9 @@ def kept() -> list[str]:
 
 def negatives() -> list[str]:
     """What a layer is shown, what its goodness should do, and how hard that is."""
-    parts = [box(170, 36, WIDE, 172, "layer")]
+    parts = [box(170, 34, WIDE, 148, "layer")]
     for row, (words, kind, means) in enumerate(WORDS["negatives"]["rows"]):
-        y = 56 + 44 * row
+        y = 52 + 37 * row
         parts += [box(6, y - 13, 120, 26, words), arrow(kind, (126, y), (169, y))]
         parts += [arrow(kind, (238, y), (262, y)), text(268, y + 4.5, means, kind, "start")]
     return parts
@@ -325,7 +325,7 @@ HEIGHTS = {
     "take_apart": 228,
     "speedrun": 220,
     "kept": 208,
-    "negatives": 220,
+    "negatives": 194,
     "window": 226,
 }  # of the others, 268
 
