@@ -30,7 +30,7 @@ def mlp(widths: Sequence[int], bias: bool = True) -> nn.ModuleList:
 def averaged(widths: Sequence[int], bias: bool = True) -> nn.ModuleList:
     """For texts: `averaged([5001, 64, 64])` takes the mean over word vectors and goes on as `mlp([64, 64])`.
 
-    The first block maps token ids `(N, length)` below `widths[0]`, padded with 0, to
+    The first block maps token ids `(N, length)` below `widths[0]`, padded with 0 (no word), to
     `(N, widths[1])`. Under a linear classifier it is fastText (Joulin et al. 2017). Errors as `mlp`'s.
     """
     above = mlp(widths, bias)[1:]

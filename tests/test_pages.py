@@ -240,13 +240,14 @@ LOOKS = """() => {  // marks one element of each look: what says something itsel
         const {backgroundColor, backgroundImage} = getComputedStyle(part);
         if (backgroundColor !== "rgba(0, 0, 0, 0)" || backgroundImage !== "none")
             return backgroundColor + backgroundImage; } };
+    const opacity = part => part ? getComputedStyle(part).opacity * opacity(part.parentElement) : 1;
     document.querySelectorAll("[data-look]").forEach(part => part.removeAttribute("data-look"));
     const seen = new Set();
     for (const part of document.body.querySelectorAll("*")) {
         if (![...part.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())
             || part.closest("mjx-container, script, style") || !part.checkVisibility()) continue;
-        const {color, opacity, fontSize, fontWeight} = getComputedStyle(part);
-        const look = [color, opacity, fontSize, fontWeight, ground(part)].join();
+        const {color, fontSize, fontWeight} = getComputedStyle(part);
+        const look = [color, opacity(part), fontSize, fontWeight, ground(part)].join();
         if (!seen.has(look)) part.dataset.look = seen.add(look).size; }
     return seen.size; }"""
 
