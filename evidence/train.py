@@ -39,9 +39,7 @@ def beside(path: Path, ending: str) -> Path:
 
 
 def _mini_batch(config, seed, dataset, path, progress, deadline):
-    train = dataset.train[: config.get("train_images")]
-    if config.get("all_images"):
-        train = dataset.train + dataset.validation
+    train = _training_images(config, dataset)
     learner, every = build(config, _statistics(config, train)), config.get("validate_every")
     watched = dataset.validation[: min(WATCHED, config.get("validation_images", WATCHED))] if every else None
     watch = dict(validation=watched, validate_every=every or 1, on_epoch=_schedule(config))
@@ -57,13 +55,19 @@ def _mini_batch(config, seed, dataset, path, progress, deadline):
 
 
 def _speedrun(config, seed, dataset, path, progress, deadline):
-    train = dataset.train[: config.get("train_images")]
-    learner, watched = build(config), dataset.validation[:WATCHED]
+    train, every = _training_images(config, dataset), config.get("validate_every", 1)
+    learner, watched = build(config), dataset.validation[:WATCHED] if every else None
     settings = {name: config[name] for name in ("epochs", "batch_size", "lr", "weight_decay", "flip")}
     options = dict(seed=seed, progress=progress, deadline=deadline, resume=beside(path, ".pt"))
-    watch = dict(validation=watched, validate_every=config.get("validate_every", 1))
+    watch = dict(validation=watched, validate_every=every or 1)
     history = speedrun.train(learner, train, **settings, **options, **watch)
     return _asked(answers(learner), config, dataset, kept := history.to_dict()), kept
+
+
+def _training_images(config: dict, dataset: data.Dataset) -> data.Split:
+    """The first so many, or with `all_images` those for validation, too: then nothing is chosen by them."""
+    every = config.get("all_images")
+    return dataset.train + dataset.validation if every else dataset.train[: config.get("train_images")]
 
 
 def _statistics(config: dict, train: data.Split) -> Statistics | None:
