@@ -34,17 +34,19 @@ def all_claims() -> str:
     judged = [(claim, claim.verdict()) for claim in claims.load()]
     real = [(claim, verdict) for claim, verdict in judged if verdict != "control"]
     counts = Counter(verdict for _, verdict in real)
-    shown = ", ".join(f"**{counts[verdict]}** {verdict}" for verdict in claims.VERDICTS)
+    counted = ", ".join(f"**{counts[verdict]}** {verdict}" for verdict in claims.VERDICTS)
     smaller = sum(claim.smaller(claim.found()) for claim, _ in real)
     scale = f"{smaller} of them are answered at less than the paper's scale."
     head = "".join(_span(part, title) for part, title in HEAD.items())
-    lines = [f"{len(real)} claims: {shown}. {scale}", "", summary(real)]
+    lines = [f"{len(real)} claims: {counted}. {scale}", "", summary(real)]
     for name, document in claims.documents().items():
         here = [(claim, verdict) for claim, verdict in judged if claim.document == name]
         ours = [pair for pair in here if pair[1] == "control" and pair[0].found()]
         lines += ["", f"## {document['title']}", ""] + ([document["note"], ""] if "note" in document else [])
-        lines += ['<div class="claims">', f'<div class="claim head" aria-hidden="true">{head}</div>']
-        lines += [line(*pair) for pair in here if pair[1] not in ("open", "control")]
+        shown = [line(*pair) for pair in here if pair[1] not in ("open", "control")]
+        # A head belongs to rows in view: where all are folded, it would stand alone.
+        titles = [f'<div class="claim head" aria-hidden="true">{head}</div>'] * bool(shown)
+        lines += ['<div class="claims">', *titles, *shown]
         lines += _folded("open claims, each with its reason", [pair for pair in here if pair[1] == "open"])
         lines += _folded("numbers of our own beside them", ours) + ["</div>"]
     return "\n".join(lines)

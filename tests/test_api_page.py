@@ -1,5 +1,6 @@
 """The page of the two packages, made from their docstrings."""
 
+import ast
 import sys
 from pathlib import Path
 
@@ -56,3 +57,12 @@ def test_the_page_names_every_public_module_of_fftools():
     )  # what nobody imports for a chapter
     missing = [name for name in api.modules("fftools") if name not in shown and not name.startswith(inner)]
     assert not missing and len(shown) == len(set(shown))
+
+
+@pytest.mark.parametrize("package", ["fftools", "evidence"])
+def test_code_in_a_docstring_ends_in_the_line_where_it_begins(package):
+    for file in sorted((ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                for line in (ast.get_docstring(node) or "").splitlines():
+                    assert line.count("`") % 2 == 0, f"{file.name}: {line}"

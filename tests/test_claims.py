@@ -492,6 +492,16 @@ def test_a_line_tells_all(save, only):
     )
 
 
+def test_a_table_whose_rows_are_all_folded_has_no_head(save, only):
+    save({"test_goodness": 0.99})
+    opened = claim(99.0, query("test_linear"), why="too long")
+    only(opened, claim(None, query(), id="ours", source="control"))
+    page = pages.all_claims()
+    assert "1 open claims" in page and "1 numbers of our own" in page and "claim head" not in page
+    only(opened, claim(99.0, query(), id="shown"))
+    assert pages.all_claims().count("claim head") == 1
+
+
 def test_a_bar_of_the_front_table_is_escaped(save, only):
     save({"test_goodness": 0.99})
     only(claim(99.0, query(), front="left | right"))

@@ -22,9 +22,10 @@ def image_folder(root: Path, size: int | None = None) -> Dataset:
 
     With `size` each image is scaled until it covers a square of so many pixels and its middle is cut out;
     without it all must have one size. A missing test, then a missing validation split is a fifth of the
-    training images, in equal shares of the classes. Drawing and shuffling have a fixed seed. uint8 `(N, 1, H,
-    W)` if all files are grey, else `(N, 3, H, W)`. Transparency is dropped, pictures are turned upright,
-    hidden files do not count. What was decoded is kept (`remember`) until a file is added, changed or gone.
+    training images, in equal shares of the classes. Drawing and shuffling have a fixed seed. Images are
+    uint8, `(N, 1, H, W)` if all files are grey, else `(N, 3, H, W)`. Transparency is dropped, pictures are
+    turned upright, hidden files do not count. What was decoded is kept (`remember`) until a file is added,
+    changed or gone.
 
     Raises DataError, naming the file or folder, when train/ is missing or has fewer than two classes, a class
     has no images or is in another part only, a file is no image of 8 bits a channel, of another size than the

@@ -38,8 +38,8 @@ class FeedbackAlignment(Backprop):
 class DirectFeedbackAlignment(Backprop):
     """Each block gets the output's error at once, through a fixed random matrix of its own (Nøkland 2016).
 
-    With e the error of the softmax `(N, classes)`, block i's output receives the gradient e Bᵢ, Bᵢ `(classes,
-    D)`; inside the block, through its ReLU and pooling, the gradient is the true one.
+    With e the error of the softmax `(N, classes)`, block i's output receives the gradient e Bᵢ, where Bᵢ is
+    `(classes, D)`; inside the block, through its ReLU and pooling, the gradient is the true one.
     """
 
     def __init__(self, blocks: nn.ModuleList, classes: int = 10, bias: bool = True):
