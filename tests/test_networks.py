@@ -110,7 +110,8 @@ def test_a_kept_network_answers_as_its_record_says(course, digits, name):
     assert card["metrics"] == record["metrics"] and card["config"] == record["config"] == CONFIGS[name]
     judged = accuracies(answers(learner, readout), digits.validation)
     found = {f"val_{way}": value for way, value in judged.items()}
-    assert found == {key: value for key, value in record["metrics"].items() if key.startswith("val_")}
+    told = {key: value for key, value in record["metrics"].items() if key.startswith("val_")}
+    assert found == pytest.approx(told, abs=1.01 / len(digits.validation)), "half precision moves one at most"
     assert len(found) == {"ff-cnn": 2, "bp-cnn": 1, "ff-mlp": 3, "label-free": 1, "standardised": 1}[name]
 
 
