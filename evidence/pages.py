@@ -36,7 +36,8 @@ def all_claims() -> str:
     counts = Counter(verdict for _, verdict in real)
     counted = ", ".join(f"**{counts[verdict]}** {verdict}" for verdict in claims.VERDICTS)
     smaller = sum(claim.smaller(claim.found()) for claim, _ in real)
-    scale = f"{smaller} of them are answered at less than the paper's scale. Most of the open ones wait for a run; each line says why."
+    scale = f"{smaller} of them are answered at less than the paper's scale."
+    scale += " Most of the open ones wait for a run; each line says why."
     head = "".join(_span(part, title) for part, title in HEAD.items())
     lines = [f"{len(real)} claims: {counted}. {scale}", "", summary(real)]
     for name, document in claims.documents().items():
