@@ -44,7 +44,7 @@ function widen(cell) {
 
 function markWide() {
   document.querySelectorAll("article .wide").forEach((holder) => holder.classList.remove("wide"));
-  const scrolled = `${HOLDERS}, .cell_output :is(pre, table), .pst-scrollable-table-container table, div.math > mjx-container`;
+  const scrolled = `${HOLDERS}, .cell_output :is(pre, table, .output), .pst-scrollable-table-container table, div.math > mjx-container`;
   for (const box of phone.matches ? document.querySelectorAll(scrolled) : [])
     if (box.scrollWidth > box.clientWidth + 1) box.closest(HOLDERS)?.classList.add("wide");
 }
