@@ -215,7 +215,7 @@ def test_what_a_phone_cuts_off_says_so(visit):
     visit.page.set_viewport_size(PHONE)
     visit.page.wait_for_timeout(300)
     cut = visit.page.evaluate("""() => [...document.querySelectorAll(
-            "article :is(.cell_output, .cell_output :is(pre, table, .output), div.math > mjx-container, table)")]
+        "article :is(.cell_output, .cell_output :is(pre, table, .output), table, div.math > mjx-container)")]
         .filter(box => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1
             && !box.closest(".wide"))
         .map(box => box.textContent.trim().slice(0, 80))""")
