@@ -56,6 +56,7 @@ def made(tmp_path_factory, digits):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FFTOOLS_RESULTS_DIR", str(root / "results"))
         patch.setattr(data, "load", lambda name, device="auto", fallback=None: digits)
+        patch.setattr(torch.cpu, "get_capabilities", dict)  # float32: bf16 could move one of the few images
         for name, config in CONFIGS.items():
             run("tiny", config, 0, "quick", progress=False)
             networks.publish("tiny", config, 0, name)
@@ -67,6 +68,7 @@ def course(made, tmp_path, monkeypatch, digits):
     """A copy of it for one test, as the folder that everything is read from."""
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(data, "load", lambda name, device="auto", fallback=None: digits)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
     return tmp_path
 
 
@@ -110,8 +112,7 @@ def test_a_kept_network_answers_as_its_record_says(course, digits, name):
     assert card["metrics"] == record["metrics"] and card["config"] == record["config"] == CONFIGS[name]
     judged = accuracies(answers(learner, readout), digits.validation)
     found = {f"val_{way}": value for way, value in judged.items()}
-    told = {key: value for key, value in record["metrics"].items() if key.startswith("val_")}
-    assert found == pytest.approx(told, abs=1.01 / len(digits.validation)), "half precision moves one at most"
+    assert found == {key: value for key, value in record["metrics"].items() if key.startswith("val_")}
     assert len(found) == {"ff-cnn": 2, "bp-cnn": 1, "ff-mlp": 3, "label-free": 1, "standardised": 1}[name]
 
 
