@@ -36,6 +36,13 @@ def test_an_animation_needs_nothing_from_outside():
     assert html.count("<button") == html.count('aria-hidden="true"') > 5, "a button without a sign"
 
 
+@pytest.mark.parametrize("draw, inverted", [("plot", True), ("imshow", False)])
+def test_a_film_turns_dark_unless_it_shows_pictures(draw, inverted):
+    figure, axis = plt.subplots()
+    html = plots.animation(lambda frame: getattr(axis, draw)([[0, frame]]), 2, figure).data
+    assert ('<img class="plot" ' in html) == inverted
+
+
 def test_images_are_laid_out_in_rows():
     plots.images(torch.randint(256, (5, 1, 4, 4), dtype=torch.uint8), titles="abcde", columns=3)
     axes = plt.gcf().axes

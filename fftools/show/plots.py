@@ -51,6 +51,7 @@ def animation(draw: Callable[[int], None], frames: int, figure, interval: int = 
     from IPython.display import HTML
 
     html = FuncAnimation(figure, draw, frames=frames, interval=interval).to_jshtml(default_mode="once")
+    look = "" if any(axis.images for axis in figure.axes) else 'class="plot" '  # which a dark page inverts
     plt.close(figure)
     html = re.sub(r"<link[^>]*font-awesome[^>]*>", "", html)
     icon = lambda found: f'<span aria-hidden="true">{ICONS.get(found[1], "")}</span>'
@@ -58,7 +59,7 @@ def animation(draw: Callable[[int], None], frames: int, figure, interval: int = 
     for before, after in {
         "display: inline-block;": "display: block;",
         "374px;": "374px; max-width: 100%;",  # phones
-        '<img id="_anim_img': f'<img alt="{escape(alt)}" id="_anim_img',
+        '<img id="_anim_img': f'<img {look}alt="{escape(alt)}" id="_anim_img',
         '<input id="_anim_slider': '<input aria-label="Frame" id="_anim_slider',
     }.items():
         html = html.replace(before, after)
