@@ -67,7 +67,7 @@ def members(name: str) -> list[tuple[str, str]]:
 def rest(lines: list[str]) -> list[str]:
     """Plain docstring lines as reStructuredText."""
     made, listed, code = [], False, False
-    for line in lines:
+    for line, below in zip(lines, [*lines[1:], ""]):
         text = line.strip()
         item = LISTED.fullmatch(text)
         if line.startswith("    ") and not listed:  # set in as it is: an example, a formula
@@ -76,7 +76,7 @@ def rest(lines: list[str]) -> list[str]:
             code = True
             continue
         code = False
-        if item and not text.endswith((".", ",")) or item and listed:
+        if item and (listed or not text.endswith((".", ",")) or below.startswith("     ")):
             made += [""] * (not listed) + [f"- ``{item[1]}``: {marked(item[2])}"]
             listed = True
         elif listed and line.startswith(" ") and text:

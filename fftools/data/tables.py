@@ -35,7 +35,7 @@ def breast_cancer(seed: int = 0) -> Dataset:
 
 
 def santander(seed: int = 0) -> Dataset:
-    """Santander's *Customer Transaction Prediction* (Kaggle 2018): 200,000 rows, 200 measures, 10 % positive.
+    """Santander's Customer Transaction Prediction (Kaggle 2018): 200,000 rows, 200 measures, 10 % positive.
 
     Nobody may pass the file on: accept Kaggle's rules, download train.csv (test.csv has no labels) and put it
     at `folder()`/santander/train.csv. See `csv`; DataError says where to find it.
