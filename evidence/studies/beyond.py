@@ -127,6 +127,14 @@ STUDIES = [
                   change(SMALL | ALL, dict(network=dict(goodness="place", temperature=10.0))),
               "(**) T = 30": change(SMALL | ALL, temperature(30.0)),
           }, MINIATURE),
+    Study("ff-cnn-later",
+          "Three and four blocks on CIFAR-10, and CIFAR-100: 3 epochs of 20,000 images, validation",
+          change(COLOUR, SMALL), {
+              "three blocks": {},
+              "four blocks": strided(32, 64, 128, 128, kernel=5),
+              "CIFAR-100, coloured waves": dict(
+                  dataset="cifar100", labels=WAVES["labels"], validation_images=1_000),
+          }, MINIATURE),
     Study("ff-cnn-channels",
           "Channel-wise goodness, changes for MNIST and CIFAR-10: 3 epochs of 20,000 images, validation",
           {}, [change(DIGITS, each) for each in (
