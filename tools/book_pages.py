@@ -288,6 +288,28 @@ class Drawings(SphinxPostTransform):
                 picture.replace_self(nodes.raw("", path.read_text("utf8"), format="html"))
 
 
+class Together(SphinxPostTransform):
+    """A bracket before a formula and the signs behind it stay on its line: to a browser it is a picture."""
+
+    default_priority = 1
+    formats = ("html",)
+
+    def run(self, **_):
+        for formula in list(self.document.findall(nodes.math)):
+            line, at = formula.parent, formula.parent.index(formula)
+            text = lambda place: str(line[place]) if isinstance(line[place], nodes.Text) else ""
+            before = re.search(r"[(\[]*$", text(at - 1) if at else "")[0]
+            behind = re.match(r"[,.;:!?)\]]*", text(at + 1) if at + 1 < len(line) else "")[0]
+            if not before + behind:
+                continue
+            if behind:
+                line[at + 1] = nodes.Text(text(at + 1).removeprefix(behind))
+            if before:
+                line[at - 1] = nodes.Text(text(at - 1).removesuffix(before))
+            signs = nodes.Text(before), formula.deepcopy(), nodes.Text(behind)
+            line[at] = nodes.inline("", "", *signs, classes=["together"])
+
+
 def best_role(name, rawtext, text, lineno, inliner, options=None, content=None):
     return [nodes.Text(best(text))], []
 
@@ -332,6 +354,7 @@ def setup(app):
         app.add_directive(name, type(f"{name.title()}Made", (Made,), {"make": staticmethod(make)}))
     app.add_role("best", best_role)
     app.add_post_transform(Drawings)
+    app.add_post_transform(Together)
     app.connect("html-page-context", mend_roles)
     app.connect("html-page-context", without_formulas, priority=900)  # after Sphinx added it
     app.connect("build-finished", lead_on)
