@@ -82,6 +82,7 @@ STUDIES = [
               "batches of 100": dict(batch_size=100),
               "padded": dict(blocks=dict(padding="same")),
               "padded, max pooling": dict(blocks=dict(padding="same", pool="max")),
+              "128 filters 3×3": filters(128, 3),
           }, GLANCE),
     Study("ff-cnn-small-rates",
           "The learning rate of 16 filters 5×5 in both readings: 10,000 images, 10 epochs, validation",
