@@ -21,10 +21,7 @@ import api  # noqa: E402
             "lr       constant, then `falling`\n         to zero\n\nRaises",
             ["", "- ``lr``: constant, then ``falling``", "  to zero", "", "", "Raises"],
         ),
-        (
-            "set      1: four directions,\n         2: one",
-            ["", "- ``set``: 1: four directions,", "  2: one"],
-        ),
+        ("set      1: four directions,\n         2: one", ["", "- ``set``: 1: four directions,", "  2: one"]),
         (
             "Such as\n\n    x = 1\n    y = 2\n\nand so on",
             ["Such as", "", "", "::", "", "    x = 1", "    y = 2", "", "and so on"],
