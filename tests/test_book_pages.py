@@ -169,3 +169,11 @@ def test_an_old_address_is_no_page_any_more_and_leads_to_one(tmp_path):
     book_pages.lead_on(html, None)
     written = (tmp_path / "notebooks/your_own_images.html").read_text("utf8")
     assert written.count('"your_own_data.html"') == 2 and "url=your_own_data.html" in written
+
+
+def test_a_formula_and_the_sign_behind_it_stay_on_one_line():
+    signs = r"[,.;:!?)\]]"
+    apart = re.compile(rf'<span class="math[^"]*">[^<]*</span>{signs}+(?!{signs}|</span>)')
+    pages = list((ROOT / "_build/html").rglob("*.html"))
+    assert sum('class="together"' in page.read_text("utf8") for page in pages) > 10
+    assert not {page.name: found for page in pages if (found := apart.findall(page.read_text("utf8")))}
