@@ -234,10 +234,10 @@ def chapter_map(_: str) -> str:
         high, x = 12 + 16 * len(lines), left + 34
         y = middle[chapter.number] = top + high / 2
         for need in chapter.needs:
-            bend = left - min(left, 16 + (y - middle[need]) / 4)  # the longer the way, the wider the arc
-            start = middle[need]
+            start, end = middle[need] + 5, y - 5  # arcs leave below the middle of a box and arrive above it
+            bend = left - 16 - (end - start) / 4  # the longer the way, the wider the arc
             arcs.append(
-                f'<path d="M{left} {start:g} C{bend:g} {start:g} {bend:g} {y:g} {left - 5} {y:g}" '
+                f'<path d="M{left} {start:g} C{bend:g} {start:g} {bend:g} {end:g} {left - 5} {end:g}" '
                 'marker-end="url(#tip)"/>'
             )
         words = "".join(
