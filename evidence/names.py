@@ -56,7 +56,7 @@ def in_words(config: dict, origin: dict) -> list[str]:
     images = config.get("train_images", every + 10_000 * bool(config.get("all_images") and every))
     moved = f" ±{config['shift']} px" if config.get("shift") else ""
     parts = [
-        SETS.get(dataset, dataset or origin["dataset"]),
+        SETS.get(dataset or origin["dataset"], dataset or origin["dataset"]),
         joined((blocks or config).get("widths", [])) + filters,
         {True: "strictly local", False: "through the stack"}.get(network.get("local"), ""),
         "all wrong labels" * (network.get("negatives") == "all"),

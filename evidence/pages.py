@@ -1,9 +1,11 @@
 """The claims for README.md, a short table, and for the page *What we could reproduce*, a line each."""
 
 import itertools
+import json
 import re
 from collections import Counter
 from html import escape
+from pathlib import Path
 
 from evidence import claims
 from evidence.claims import Claim
@@ -24,7 +26,8 @@ def front_claims() -> str:
     lines = ["| | Paper | Ours | Verdict |", "|:--|:--|:--|:--|"]
     for claim in claims.load():
         if claim.front and (verdict := claim.verdict()) != "open":
-            cells = claim.front, _paper(claim) or "–", measured(claim), verdict.replace("control", "ours")
+            ours = measured(claim) + often(claim.found())
+            cells = claim.front, _paper(claim) or "–", ours, verdict.replace("control", "–")
             lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     return "\n".join(lines)
 
@@ -37,7 +40,9 @@ def all_claims() -> str:
     counted = ", ".join(f"**{counts[verdict]}** {verdict}" for verdict in claims.VERDICTS)
     smaller = sum(claim.smaller(claim.found()) for claim, _ in real)
     scale = f"{smaller} of them are answered at less than the paper's scale."
-    scale += " Most of the open ones wait for a run; each line says why."
+    ((most, n),) = Counter(claim.document for claim, verdict in real if verdict == "open").most_common(1)
+    title = claims.documents()[most]["title"]
+    scale += f" {n} of the open ones are of one document, *{title}*. Most wait for a run; each line says why."
     head = "".join(_span(part, title) for part, title in HEAD.items())
     lines = [f"{len(real)} claims: {counted}. {scale}", "", summary(real)]
     for name, document in claims.documents().items():
@@ -97,12 +102,21 @@ def line(claim: Claim, verdict: str) -> str:
     }
     told = "".join(f"<dt>{name}</dt><dd>{_code(text)}</dd>" for name, text in folded.items() if text)
     if claim.chapter:
-        title = claim.chapter[3:].replace("_", " ")
+        title = escape(title_of(claim.chapter))
         told += f'<dt>Chapter</dt><dd><a href="../notebooks/{claim.chapter}.html">{title}</a></dd>'
     sign = f"{SIGNS[verdict]} {'ours' if control else verdict}"
-    cells = {"what": _code(claim.says), "paper": escape(_paper(claim)), "ours": ours}
+    cells = {"what": _code(claim.says), "paper": escape(_paper(claim)) or "–", "ours": ours}
     row = "".join(_span(*cell) for cell in (cells | {f"verdict {_class(verdict)}": sign}).items())
     return f'<details class="claim" id="{claim.id}"><summary>{row}</summary><dl>{told}</dl></details>'
+
+
+def title_of(chapter: str) -> str:
+    """A chapter's number and heading, from its notebook."""
+    notebook = Path(__file__).resolve().parents[1] / "notebooks" / f"{chapter}.ipynb"
+    first = next(
+        cell for cell in json.loads(notebook.read_text("utf8"))["cells"] if cell["id"].endswith("-01")
+    )
+    return f"{int(chapter[:2])}. {''.join(first['source']).splitlines()[0].removeprefix('# ')}"
 
 
 def measured(claim: Claim) -> str:
@@ -111,11 +125,22 @@ def measured(claim: Claim) -> str:
         return ""
     if claim.vary:
         return ", ".join(f"best at {part(one.record['config'], claim.vary):g}" for one in found)
-    shown = [_number(one.mean) + (f" ± {_number(one.sd)}" if one.seeds > 1 else "") for one in found]
+    number = lambda value: _number(value, max(abs(one.mean) for one in found))
+    shown = [number(one.mean) + (f" ± {number(one.sd)}" if one.seeds > 1 else "") for one in found]
     relations = [_relation(claim, place, *two) for place, two in enumerate(itertools.pairwise(found))]
     text = "".join(number + relation for number, relation in zip(shown, [*relations, ""]))
     single = min(one.seeds for one in found) == 1 and not all(one.exact for one in found)
     return f"{text} {claim.unit}".strip() + " (one seed)" * single
+
+
+def often(found: list[Found]) -> str:
+    """How many seeds a mean is of, for the front page; `measured` marks a single one itself."""
+    fewest = min((one.seeds for one in found if not one.exact), default=1)
+    return (
+        f" ({plural(fewest, 'turn' if 'name' in found[0].record['config'] else 'seed')})"
+        if fewest > 1
+        else ""
+    )
 
 
 def _relation(claim: Claim, place: int, one: Found, other: Found) -> str:
@@ -164,8 +189,9 @@ def _differs(claim: Claim, found: list[Found]) -> dict[str, str]:
     return {path: told(path, pair) for path, pair in claim.differences(found).items()}
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.2f}"
+def _number(value: float, beside: float = 0) -> str:
+    """Whole if it, or what is written `beside` it, has four digits or more."""
+    return f"{value:,.0f}" if max(abs(value), abs(beside)) >= 1000 else f"{value:.2f}"
 
 
 def _paper(claim: Claim) -> str:

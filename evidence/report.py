@@ -65,7 +65,7 @@ class Lead(NamedTuple):
         return ahead if self.points > self.noise else behind if self.points < -self.noise else between
 
     def __str__(self) -> str:
-        told = "{:+.1f} ± {:.1f}" if self.noise > 0.5 else "{:+.2f} ± {:.2f}"
+        told = "{:+z.1f} ± {:.1f}" if self.noise > 0.5 else "{:+z.2f} ± {:.2f}"  # z: no −0.0
         return self.says() if np.isnan(self.points) else told.format(*self)
 
 

@@ -319,6 +319,13 @@ def mend_roles(app, pagename, templatename, context, doctree) -> None:
     context["body"] = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
 
 
+def count_from_one(app, env) -> None:
+    """Figures of a page without a number are counted from 1; Sphinx counts those of all such pages as one."""
+    for numbers in (of_kind for page in env.toc_fignumbers.values() for of_kind in page.values()):
+        alone = sorted(number for number in numbers.values() if len(number) == 1)
+        numbers.update({name: (alone.index(n) + 1,) for name, n in numbers.items() if len(n) == 1})
+
+
 def lead_on(app, error) -> None:
     """Write a page at each old address that sends its visitor to the new one."""
     if error or app.builder.name != "html":
@@ -355,6 +362,7 @@ def setup(app):
     app.add_role("best", best_role)
     app.add_post_transform(Drawings)
     app.add_post_transform(Together)
+    app.connect("env-check-consistency", count_from_one)
     app.connect("html-page-context", mend_roles)
     app.connect("html-page-context", without_formulas, priority=900)  # after Sphinx added it
     app.connect("build-finished", lead_on)

@@ -276,7 +276,7 @@ def negatives() -> list[str]:
     parts = [box(170, 34, WIDE, 148, "layer")]
     for row, (words, kind, means) in enumerate(WORDS["negatives"]["rows"]):
         y = 52 + 37 * row
-        parts += [box(6, y - 13, 120, 26, words), arrow(kind, (126, y), (169, y))]
+        parts += [box(6, y - 13, 130, 26, words), arrow(kind, (136, y), (169, y))]
         parts += [arrow(kind, (238, y), (262, y)), text(268, y + 4.5, means, kind, "start")]
     return parts
 

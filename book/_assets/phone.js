@@ -21,8 +21,7 @@ function foldAll() {
     if (lines > SHORT) fold([code], `Code, ${lines} lines`);
   }
   for (const entries of document.querySelectorAll("article .api")) {
-    const module = entries.querySelector(".rubric")?.textContent ?? ""; // the first of its package
-    fold([entries], `Show ${module.split(".").slice(0, 2).join(".")}`);
+    fold([entries], `Show ${entries.querySelector(".rubric")?.textContent ?? ""}`);
   }
   const exercises = [...document.querySelectorAll("section#exercises > :not(h2)")];
   if (exercises.length) fold(exercises, "Show the exercises");
@@ -74,7 +73,6 @@ addEventListener("load", async () => {
     text.classList.toggle("sentences", !/\S {2,}\S/.test(text.textContent));
   for (const plot of document.querySelectorAll(".cell_output figure img"))
     plot.classList.toggle("narrow", plot.naturalWidth < NARROW);
-  for (const film of document.querySelectorAll(".animation img")) film.addEventListener("load", markWide, { once: true });
   await window.MathJax?.startup?.promise;
   arrange();
 });

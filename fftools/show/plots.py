@@ -104,7 +104,7 @@ def dots(rows: dict[str, dict[str, float | tuple[float, float]]], xlabel: str) -
     A value is a number, or a number and how far its bar reaches to either side. The first series is hollow.
     """
     series = list(dict.fromkeys(name for row in rows.values() for name in row))
-    figure, axis = plt.subplots(figsize=(6.4, 1 + 0.45 * len(rows)))
+    figure, axis = plt.subplots(figsize=(5.2, 1 + 0.45 * len(rows)))
     for number, (name, color) in enumerate(zip(series, (GREY, BLUE, ORANGE, GREEN))):
         shift = 0.2 * (number - (len(series) - 1) / 2)
         found = {place + shift: row[name] for place, row in enumerate(rows.values()) if name in row}

@@ -115,7 +115,7 @@ export function mapChoice(change) {
     const maps = layers[0].shape[1] > 1,
       read = { ff: "read-out", cw: "goodness", mf: "goodness", bp: "logit" }[rule];
     const options = !maps
-      ? [["off", "none: fully connected layers have no places"]]
+      ? [["off", "none (fully connected)"]]
       : [
           ...(rule !== "ff" || reads ? [["winner", `what speaks for the answer (${read})`]] : []),
           ...(rule === "ff" ? [["rival", "the answer rather than the runner-up (goodness)"]] : []),

@@ -8,7 +8,7 @@ import { SIDE } from "./digit_ink.js";
 const LOGITS = ["mf", "bp"]; // rules whose scores are logits: shares are told, not goodness
 
 /** The columns of an answer: `{head, values, shares, says, counts}`. Shares of goodness are above the
- *  lowest label's, on one scale for all columns; `counts` is false for a layer that has no say. */
+ *  lowest label's, on one scale for all columns; `counts` is false for a layer that has no vote. */
 export function columns(network, answer) {
   const logits = LOGITS.includes(network.rule),
     found = answer.goodness.map((values, number) => ({
@@ -88,7 +88,7 @@ export function verdictTable() {
       return { row: el("tr", {}, head, ...cells.map(({ cell }) => cell)), picture, cells };
     });
     const names = heads.map(({ head, counts }) =>
-      el("th", { scope: "col" }, head, counts ? "" : el("small", {}, " no say")),
+      el("th", { scope: "col" }, head, counts ? "" : el("small", {}, " no vote")),
     );
     table.replaceChildren(
       el("caption", {}, "What the network answers to each label"),

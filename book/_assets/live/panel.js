@@ -74,9 +74,9 @@ export class Panel {
       make(
         "figcaption",
         {},
-        make("b", { class: "positive" }, good),
-        " ",
         make("b", { class: "negative" }, bad),
+        " ",
+        make("b", { class: "positive" }, good),
         this.small ? words : "",
       ),
     );
