@@ -40,9 +40,9 @@ def all_claims() -> str:
     counted = ", ".join(f"**{counts[verdict]}** {verdict}" for verdict in claims.VERDICTS)
     smaller = sum(claim.smaller(claim.found()) for claim, _ in real)
     scale = f"{smaller} of them are answered at less than the paper's scale."
-    ((most, n),) = Counter(claim.document for claim, verdict in real if verdict == "open").most_common(1)
-    title = claims.documents()[most]["title"]
-    scale += f" {n} of the open ones are of one document, *{title}*. Most wait for a run; each line says why."
+    for most, n in Counter(claim.document for claim, verdict in real if verdict == "open").most_common(1):
+        scale += f" {n} of the open ones are of one document, *{claims.documents()[most]['title']}*."
+    scale += " Most wait for a run; each line says why."
     head = "".join(_span(part, title) for part, title in HEAD.items())
     lines = [f"{len(real)} claims: {counted}. {scale}", "", summary(real)]
     for name, document in claims.documents().items():
