@@ -177,3 +177,9 @@ def test_a_formula_and_the_sign_behind_it_stay_on_one_line():
     pages = list((ROOT / "_build/html").rglob("*.html"))
     assert sum('class="together"' in page.read_text("utf8") for page in pages) > 10
     assert not {page.name: found for page in pages if (found := apart.findall(page.read_text("utf8")))}
+
+
+@pytest.mark.parametrize(("page", "first"), [("06_hyperparameters", "Fig. 6.1"), ("lab_grids", "Fig. 1")])
+def test_figures_of_a_page_without_a_number_are_counted_from_one(page, first):
+    text = (ROOT / "_build/html/notebooks" / f"{page}.html").read_text("utf8")
+    assert re.search(r'caption-number">([^<]+)<', text)[1].strip() == first

@@ -98,6 +98,12 @@ def test_the_comparison_is_not_vacuous(chapter):
     assert any(isinstance(node, ast.Assert) for tree in trees for node in ast.walk(tree))
 
 
+def test_a_folded_cell_says_what_it_hides(chapter):
+    folded = [cell for cell in code_cells(chapter) if {"hide-input", "hide-cell"} & set(tool.tags(cell))]
+    unnamed = [c.source for c in folded if "code_prompt_show" not in c.metadata.get("mystnb", {})]
+    assert folded and not unnamed
+
+
 def test_pictures_have_alt_text_and_nothing_needs_a_widget(chapter):
     for cell in code_cells(chapter):
         kinds = {kind for output in cell.outputs for kind in output.get("data", {})}
