@@ -44,8 +44,9 @@ def race(kind: str, rule: str, dataset: str, **changes) -> dict:
         config = change(config, {"labels" if rule == "ff" else "network": dict(classes=100)})
     if "lr" not in changes:
         tuned = kind + "-standardised" * changes.get("standardise", False)
-        rates = RATES[tuned, "cifar10" if dataset == "cifar100" else dataset]
-        changes["lr"] = (rates | LONG_RATES.get((tuned, dataset, changes.get("epochs")), {}))[rule]
+        tuned_on = "cifar10" if dataset == "cifar100" else dataset
+        rates = RATES[tuned, tuned_on] | LONG_RATES.get((tuned, tuned_on, changes.get("epochs")), {})
+        changes["lr"] = rates[rule]
     return change(config, changes)
 
 
@@ -143,6 +144,9 @@ STUDIES = [
           }, HUNDREDS | dict(epochs=1)),
     Study("mono-mlp-cifar100", "Table 3, CIFAR-100: as `mono-mlp`, at CIFAR-10's rates",
           {}, races("mlp", (10, 40), "cifar100"), THOUSAND),
+    Study("mono-mlp-cifar100-rates", "The rate of the long runs on CIFAR-100, and the next higher one tried",
+          {}, [race("mlp", rule, "cifar100", lr=lr, epochs=40, validate_every=1)
+               for rule, rates in (("mf", (3e-4, 1e-3)), ("bp", (1e-4, 3e-4))) for lr in rates], THOUSAND),
     Study("mono-cnn-cifar100", "Table 2, CIFAR-100: as `mono-cnn`, at CIFAR-10's rates",
           {}, races("cnn", (5, 20), "cifar100"), HUNDREDS),
     Study("mono-mlp-convergence",
