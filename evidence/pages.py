@@ -43,6 +43,7 @@ def all_claims() -> str:
     for most, n in Counter(claim.document for claim, verdict in real if verdict == "open").most_common(1):
         scale += f" {n} of the open ones are of one document, *{claims.documents()[most]['title']}*."
     scale += " Most wait for a run; each line says why."
+    scale += f" Beside them the page has {len(judged) - len(real)} numbers of our own."
     head = "".join(_span(part, title) for part, title in HEAD.items())
     lines = [f"{len(real)} claims: {counted}. {scale}", "", summary(real)]
     for name, document in claims.documents().items():
@@ -82,7 +83,9 @@ def line(claim: Claim, verdict: str) -> str:
     """One claim: what it says, the paper's number, ours, the verdict; the rest is folded."""
     found, control = claim.found(), verdict == "control"
     waits = "its chapter has not been run since" if claim.ours and claim.chapter else ""
-    why = claim.why or waits or ("see the chapter" if claim.chapter else "not run")
+    short = "our smaller runs fall short of it, which decides nothing" if found else ""
+    unmade = "see the chapter" if claim.chapter else "its runs have not been made"
+    why = claim.why or short or waits or unmade
     differs, behind = _differs(claim, found), lead(claim)
     # What every reader must see: a smaller scale, and what a better baseline does to the paper's lead.
     seen = [text for path, text in differs.items() if path in claims.SCALE]

@@ -13,6 +13,7 @@ import torch
 from evidence.names import slug
 from fftools.fast import convolution
 from fftools.files import write
+from fftools.inputs import expect
 
 KEYS = {"study", "config", "seed", "profile", "metrics", "history", "provenance"}
 WATCHED = 2_000  # validation images on which a long run is watched; its verdict comes from all of them
@@ -104,8 +105,16 @@ def write_json(path: Path, content: dict) -> None:
     write(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
+def is_full(profile: str) -> bool:
+    """Whether this is the full profile, not the quick one. Raises ValueError for another name."""
+    expect(profile in ("quick", "full"), 'profile must be "quick" or "full"', profile)
+    return profile == "full"
+
+
 def load(study: str, profile: str | None = None, results: Path | None = None) -> list[dict]:
-    """All records of a study (of one profile), in a fixed order. Raises ValueError as `read` does."""
+    """All records of a study (of one profile), in a fixed order. ValueError as by `is_full` and `read`."""
+    if profile is not None:
+        is_full(profile)
     paths = {run_of(path): path for path in ((results or folder()) / study).glob("*.json")}
     found = [read(paths[name]) for name in sorted(paths)]
     return [record for record in found if profile in (None, record["profile"])]

@@ -116,7 +116,7 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
     named = getattr(schedule, "__name__", type(schedule).__name__)
     plan = dict(epochs=epochs, batch_size=batch_size, lr=lr, optimizer=optimizer, schedule=named,
                 weight_decay=weight_decay, seed=seed, shift=shift, flip=flip, precision=precision,
-                images=len(train))  # fmt: skip
+                images=len(train), rates=[schedule(epochs * k / 4, epochs) for k in range(4)])  # fmt: skip
     keep_freed_memory()
     with convolution.given_back(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
@@ -125,6 +125,7 @@ def fit(learner: Learner, train: Split, *, epochs: int, batch_size: int, lr: flo
         learner.zero_grad(set_to_none=True)  # an interrupted step leaves gradients behind
         if device.type == "cuda":
             learner.to(memory_format=torch.channels_last)  # on a CPU it was no faster
+        expect(learner.trained(), "a learner must have weights that are not frozen", type(learner).__name__)
         tuned = make_optimizer(optimizer, learner.trained(), lr, device, weight_decay)
         order, history = torch.Generator().manual_seed(seed), History(precision=precision)
         run = Resumable(resume, plan, learner, tuned, order, history, (train.images, train.labels))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fftools.data.split import Split
 from fftools.fast.precision import precision_context, resolve_precision
-from fftools.inputs import as_images, check_values, for_linear
+from fftools.inputs import as_images, check_values, expect, for_linear
 from fftools.learner import Learner, Scores
 
 Answers = Callable[[Tensor], dict[str, Tensor]]  # images (N, C, H, W) -> scores (N, classes) by name
@@ -30,8 +30,8 @@ def predictions(answers: Answers, images: Tensor, batch_size: int = 1000,
     """As `predict`, of every way to ask: `answers` is `learner.answers`, and each image goes through once."""
     as_images(images)
     check_values(images)
-    if not len(images):
-        raise ValueError("there are no images to predict labels for")
+    fits = len(images) >= 1 and batch_size >= 1
+    expect(fits, "images and batch_size must be 1 or more", images=len(images), batch_size=batch_size)
     precision, labels = resolve_precision(precision, images.device), {}
     for part in images.split(batch_size):
         with precision_context(precision, images.device):
@@ -59,6 +59,7 @@ def diagnose(
 
     For Forward-Forward that is "discrimination", `[loss, accuracy]` for each block.
     """
+    check_values(split.images)
     precision, sums = resolve_precision(precision, split.images.device), {}
     for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size)):
         with precision_context(precision, images.device):

@@ -103,6 +103,13 @@ def test_splits_that_are_there_are_taken_as_they_are(shapes, called):
     assert found.validation.labels.bincount().tolist() == [2, 2]
 
 
+def test_two_folders_for_validation_are_refused(shapes):
+    for part in ("validation", "val"):
+        (shapes / part / "apple").mkdir(parents=True)
+    with pytest.raises(DataError, match="shapes has both validation/ and val/"):
+        data.load("shapes", "cpu")
+
+
 def test_colour_comes_as_red_green_blue_and_grey_among_it_is_repeated(home):
     colour = np.random.default_rng(0).integers(256, size=(5, 3, 3), dtype=np.uint8)
     for name in ("a", "b"):

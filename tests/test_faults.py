@@ -14,7 +14,7 @@ from fftools.extras import speedrun
 from fftools.fast.step import load_optimizer, make_optimizer
 from fftools.fit import fit
 from fftools.labels import Fourier, Hybrids, Morphology, Pixels
-from fftools.readout import LinearReadout, accuracy, predict
+from fftools.readout import LinearReadout, accuracy, diagnose, predict
 from fftools.resume import load_state, save_state
 from fftools.rules.backprop import Backprop
 from fftools.rules.channel_wise import ChannelWise
@@ -125,7 +125,7 @@ def test_an_empty_split(learner, noise):
     ):
         with pytest.raises(
             ValueError,
-            match=r"at least one.*got uint8 \(0,|one image or more.*got (uint8|float32) \(0,|no images",
+            match=r"at least one.*got uint8 \(0,|one image or more.*got (uint8|float32) \(0,|images=0",
         ):
             work()
 
@@ -336,6 +336,12 @@ def test_the_state_of_other_data_of_equal_number_is_refused(noise, tmp_path, cha
         fit(small(), other.get(change, Split(images, labels)), **RUN, resume=tmp_path / "c.pt")
 
 
+def test_the_state_of_another_schedule_of_the_same_name_is_refused(noise, tmp_path):
+    fit(small(), noise, **RUN, resume=tmp_path / "c.pt", schedule=lambda done, epochs: 1.0)
+    with pytest.raises(ValueError, match="is the state of another run.*rates: it has"):
+        fit(small(), noise, **RUN, resume=tmp_path / "c.pt", schedule=lambda done, epochs: 0.5)
+
+
 def test_a_readouts_state_belongs_to_its_network(noise, tmp_path):
     one, other = small(), small()
     fit(LinearReadout(one, 4), noise, **RUN, resume=tmp_path / "c.pt")
@@ -417,6 +423,27 @@ def test_a_readout_leaves_frozen_blocks_frozen(noise):
     fit(LinearReadout(learner, 4), noise, **RUN)
     assert [block[1].weight.requires_grad for block in learner.blocks] == [False, True]
     fit(learner, noise, **RUN)
+
+
+def test_a_wholly_frozen_learner_is_refused(noise):
+    learner = small()
+    learner.scores(noise.images)
+    with pytest.raises(ValueError, match="weights that are not frozen; got 'ForwardForward'"):
+        fit(learner.requires_grad_(False), noise, **RUN)
+
+
+def test_a_batch_of_none_is_refused(noise):
+    with pytest.raises(
+        ValueError, match="images and batch_size must be 1 or more; got images=64, batch_size=0"
+    ):
+        predict(small().scores, noise.images, batch_size=0)
+
+
+def test_diagnosis_names_the_data(noise):
+    images = noise.floats()
+    images[3, 0, 2, 2] = torch.nan
+    with pytest.raises(ValueError, match=r"found nan in image 3, and 0 more"):
+        diagnose(small(), changed(noise, images=images))
 
 
 def test_a_full_disk_is_named_and_the_run_can_go_on(noise, tmp_path, monkeypatch):

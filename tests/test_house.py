@@ -287,7 +287,8 @@ def test_a_chapter_refuses_another_profile_itself(path):
         if isinstance(node, ast.Compare)
         and "PROFILE" in (ast.unparse(node.left), *map(ast.unparse, node.comparators))
     ]
-    assert not asked, 'ask bool(["quick", "full"].index(PROFILE)), which raises a ValueError'
+    assert not asked, "ask records.is_full(PROFILE), which raises a ValueError"
+    assert any("records.is_full(PROFILE)" in ast.unparse(tree) for tree in trees)
 
 
 def test_a_line_that_came_in_pieces_is_whole_again():

@@ -152,6 +152,13 @@ def test_profiles_and_studies_are_kept_apart():
     assert records.load("nothing") == []
 
 
+@pytest.mark.parametrize("ask", [records.is_full, lambda name: records.load("a-study", name)])
+def test_another_profile_is_refused(ask):
+    with pytest.raises(ValueError, match='profile must be "quick" or "full"; got \'Full\''):
+        ask("Full")
+    assert records.is_full("full") and not records.is_full("quick")
+
+
 def test_table_has_a_row_per_record():
     for seed in range(3):
         save(seed=seed, test=seed / 10)

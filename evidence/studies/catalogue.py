@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
-from fftools.inputs import expect
+from evidence.records import is_full
 
 
 def change(config: dict, *changes: dict) -> dict:
@@ -51,8 +51,7 @@ class Study:
 
     def named(self, profile: str) -> dict[str, dict]:
         """The same by name: the study's own, or the change in words. ValueError for another profile."""
-        expect(profile in ("quick", "full"), 'profile must be "quick" or "full"', profile)
-        quick = self.quick if profile == "quick" else {}
+        quick = {} if is_full(profile) else self.quick
         words = lambda each: ", ".join(f"{path} {part(each, path)}" for path in leaves(each)) or "as it is"
         own = isinstance(self.changes, Mapping)
         named = self.changes if own else {words(each): each for each in self.changes}

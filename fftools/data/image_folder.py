@@ -29,17 +29,20 @@ def image_folder(root: Path, size: int | None = None) -> Dataset:
 
     Raises DataError, naming the file or folder, when train/ is missing or has fewer than two classes, a class
     has no images or is in another part only, a file is no image of 8 bits a channel, of another size than the
-    first, or linked to from a second place; ValueError when `size` is no positive whole number.
+    first, or linked to from a second place, or validation/ and val/ are both there; ValueError when `size` is
+    no positive whole number.
     """
     fits = size is None or isinstance(size, int) and size is not True and size >= 1
     expect(fits, "size must be a positive whole number of pixels", size)
-    train, held_out = root / "train", "validation" if (root / "validation").is_dir() else "val"
+    train, held_out = root / "train", [part for part in ("validation", "val") if (root / part).is_dir()]
+    if len(held_out) == 2:
+        raise DataError(f"{root} has both validation/ and val/; expected one of them")
     if not train.is_dir():
         raise DataError(f"there is no folder {train}; expected {root}/train/<class>/<image files>")
     classes = _subfolders(train)
     if len(classes) < 2:
         raise DataError(f"{train} should hold a subfolder for each of two classes or more; it has {classes}")
-    folders = dict(train=train, validation=root / held_out, test=root / "test")
+    folders = dict(train=train, validation=root / "".join(held_out or ["validation"]), test=root / "test")
     files = {part: _files(path, classes) for part, path in folders.items() if path.is_dir()}
     paths, labels = zip(*sum(files.values(), []))
     images = remember(_decode, paths, size, _stamp(paths), ignore=["paths"])

@@ -26,7 +26,8 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
 def load(
     name: str | os.PathLike, device: str | torch.device = "auto", fallback: str | None = None, **options
 ) -> Dataset:
-    """Load a dataset to `device`: one of `NAMES`, or a folder of images, by path or its name in `folder()`.
+    """Load a dataset to `device`: one of `NAMES` (mnist, cifar10, imdb, digits, …), or a folder of images, by
+    path or its name in `folder()`.
 
     torchvision's datasets are downloaded if `folder()` does not hold them; `folder()`/cifar100/train/… and
     the like, images in a folder of their own, also count. `"digits"` needs no network. With
