@@ -234,6 +234,22 @@ def test_a_finger_draws(look):
     assert drawn.answered(page) == "1"
 
 
+def test_a_stroke_taken_back_while_it_is_drawn_leaves_the_pad_alive(look):
+    page = look()
+    drawn.answered(page)
+    box = page.locator(".digit-pad").bounding_box()
+    to = lambda y: page.mouse.move(box["x"] + box["width"] / 2, box["y"] + y * box["height"])
+    for undone in (True, False):
+        to(0.1)
+        page.mouse.down()
+        to(0.5)
+        if undone:
+            page.keyboard.press("Delete")
+        to(0.9)
+        page.mouse.up()
+    assert drawn.answered(page) == "1"
+
+
 def test_the_keyboard_alone_draws_undoes_and_clears(look):
     page = look()
     drawn.answered(page)

@@ -83,9 +83,9 @@ export function makePad({ began, changed, look }) {
   }
 
   function end() {
+    pointer = null; // also of a stroke that was taken back while it was drawn
     if (!stroke) return;
     stroke = null;
-    pointer = null;
     change(true);
   }
 
