@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,8 +102,9 @@ def share(path: Path, study: str, profile: str) -> bool:
 
 
 def write_json(path: Path, content: dict) -> None:
-    """Write JSON whole or not at all."""
-    write(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
+    """Write JSON whole or not at all. A list of numbers, such as a row of a confusion matrix, is one line."""
+    text = json.dumps(content, indent=1, sort_keys=True)
+    write(path, re.sub(r"\[\n([^][{}\"]*)\]", lambda row: f"[{' '.join(row[1].split())}]", text) + "\n")
 
 
 def is_full(profile: str) -> bool:

@@ -45,6 +45,13 @@ def test_a_record_comes_back_as_it_was_written(tmp_path):
     assert set(found) == records.KEYS
 
 
+def test_a_row_of_numbers_is_one_line_and_text_stays_as_it_is(tmp_path):
+    content = {"matrix": [[1, 2.5], [-3, None]], "text": "a [ b  c ] d", "words": ["x"], "none": []}
+    records.write_json(tmp_path / "x.json", content)
+    text = (tmp_path / "x.json").read_text()
+    assert json.loads(text) == content and "[1, 2.5]" in text and "[-3, null]" in text
+
+
 def test_names_depend_on_configuration_and_seed_alone():
     name = records.run_name({"a": 1, "b": [2, 3]}, 0)
     assert name == records.run_name({"b": [2, 3], "a": 1}, 0), "order of keys"

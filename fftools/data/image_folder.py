@@ -34,15 +34,15 @@ def image_folder(root: Path, size: int | None = None) -> Dataset:
     """
     fits = size is None or isinstance(size, int) and size is not True and size >= 1
     expect(fits, "size must be a positive whole number of pixels", size)
-    train, held_out = root / "train", [part for part in ("validation", "val") if (root / part).is_dir()]
-    if len(held_out) == 2:
+    train, validation, val, test = (root / part for part in ("train", "validation", "val", "test"))
+    if validation.is_dir() and val.is_dir():
         raise DataError(f"{root} has both validation/ and val/; expected one of them")
     if not train.is_dir():
         raise DataError(f"there is no folder {train}; expected {root}/train/<class>/<image files>")
     classes = _subfolders(train)
     if len(classes) < 2:
         raise DataError(f"{train} should hold a subfolder for each of two classes or more; it has {classes}")
-    folders = dict(train=train, validation=root / "".join(held_out or ["validation"]), test=root / "test")
+    folders = dict(train=train, validation=val if val.is_dir() else validation, test=test)
     files = {part: _files(path, classes) for part, path in folders.items() if path.is_dir()}
     paths, labels = zip(*sum(files.values(), []))
     images = remember(_decode, paths, size, _stamp(paths), ignore=["paths"])
