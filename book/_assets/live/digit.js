@@ -1,6 +1,6 @@
 // Draw a digit: the course's trained networks judge it in the page, layer by layer, while it is drawn.
 
-import { calm, colour, inWorker, loadScript, mountAll, onTheme, say, whenSeen } from "./loader.js";
+import { calm, colour, inWorker, loadNetwork, loadScript, mountAll, onTheme, say, whenSeen } from "./loader.js";
 import { el, mapPicture, paintGrey, rgb } from "./digit_elements.js";
 import { added, fitted, moved, onPad, SIDE } from "./digit_ink.js";
 import { makePad } from "./digit_pad.js";
@@ -13,8 +13,7 @@ import { TURNS } from "./digit_turns.js";
 const UNMOVED = { right: 0, down: 0, degrees: 0 };
 
 async function mountDigit(element, { network: first }) {
-  await loadScript("shelf");
-  const { networks, digits } = globalThis.liveShelf;
+  const { networks, digits } = await loadScript("shelf", () => globalThis.liveShelf);
   const judge = startJudge(),
     loaded = new Map();
   const state = {
@@ -253,11 +252,7 @@ async function mountDigit(element, { network: first }) {
     Object.assign(state, { network: null, name: null }); // what the other one said is not this one's answer
     showAnswer(null, null);
     try {
-      if (!loaded.has(name)) {
-        await loadScript(`networks/${name}`);
-        loaded.set(name, await judge.load(name, globalThis.liveNetworks?.[name]));
-        delete globalThis.liveNetworks[name];
-      }
+      if (!loaded.has(name)) loaded.set(name, await judge.load(name, await loadNetwork(name)));
     } catch (error) {
       if (choice.value !== name) return;
       about.textContent = "";

@@ -8,7 +8,7 @@ export function serve() {
   const networks = new Map();
   globalThis.onmessage = ({ data: { id, name, packed, image, options } }) => {
     try {
-      if (packed) {
+      if (!image) {
         const { about, tensors } = unpack(name, packed),
           network = readNetwork(about, tensors);
         networks.set(name, network);

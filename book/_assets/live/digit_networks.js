@@ -19,8 +19,8 @@ const RULES = { ff: forwardForward, mf: monoForward, cw: channelWise, bp: backpr
  *  `layers` tells each block's shape and its multiplications, `judge` the first block with a say,
  *  `strength` K if there is one. */
 export function readNetwork({ config, image, classes }, tensors) {
-  const rule = RULES[config.rule];
-  if (!rule) throw new Error(`this page knows no rule "${config.rule}".`);
+  const rule = RULES[config?.rule];
+  if (!rule) throw new Error(`this page knows no rule "${config?.rule}".`);
   const blocks = readBlocks(config, tensors, image),
     [, height, width] = image;
   const made = rule(config, tensors, blocks, image, classes, mapsOnto(height, width, blocks));

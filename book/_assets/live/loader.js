@@ -43,41 +43,39 @@ export function startWorker() {
   return worker;
 }
 
-const scripts = new Map(); // address → promise
-
-/** Load a classic script from the folder of live pages, once: loadScript("networks/ff-mlp"). */
-export function loadScript(name) {
-  if (!scripts.has(name)) {
-    scripts.set(
-      name,
-      new Promise((resolve, reject) => {
-        const script = document.createElement("script");
-        script.src = `${here}${name}.js`;
-        script.onload = resolve;
-        script.onerror = () => {
-          scripts.delete(name); // so that it can be tried again
-          reject(new Error(`the file ${name}.js did not arrive.`));
-        };
-        document.head.append(script);
-      }),
-    );
-  }
-  return scripts.get(name);
+/** Load a classic script from the folder of live pages, and return what it left:
+ *  loadScript("shelf", () => globalThis.liveShelf). A script cut short leaves nothing. It is fetched anew each
+ *  time, so that what failed can be tried again. */
+export function loadScript(name, left) {
+  return new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    const fail = (what) => reject(new Error(`the file ${name}.js ${what}.`));
+    script.src = `${here}${name}.js`;
+    script.onerror = () => fail("did not arrive");
+    script.onload = () => {
+      script.remove();
+      const found = left();
+      if (found) resolve(found);
+      else fail("is damaged");
+    };
+    document.head.append(script);
+  });
 }
 
-/** A network's weights, checked: {about, tensors: {name: {shape, data: Float32Array}}}.
- *  Written by `pack` of tools/live.py. Throws an Error that says what is wrong with the file. */
+/** A network's weights, packed by `pack` of tools/live.py; `unpack` checks them. */
 export async function loadNetwork(name) {
-  await loadScript(`networks/${name}`);
-  return unpack(name, globalThis.liveNetworks?.[name]);
+  const packed = await loadScript(`networks/${name}`, () => globalThis.liveNetworks?.[name]);
+  delete globalThis.liveNetworks[name];
+  return packed;
 }
 
-/** Check one packed network and decode it: bytes, sum, dtype, and that the shapes use up every number. */
+/** A packed network, checked and decoded: {about, tensors: {name: {shape, data: Float32Array}}}. Throws an Error
+ *  that says what is wrong: bytes, sum, dtype, or shapes that do not use up every number. */
 export function unpack(name, packed) {
   const fail = (what) => {
     throw new Error(`the weights of ${name} are damaged (${what}).`);
   };
-  if (!packed?.base64 || !Array.isArray(packed.tensors)) fail("nothing in it");
+  if (!packed?.about || !packed.base64 || !Array.isArray(packed.tensors)) fail("nothing in it");
   let bytes;
   try {
     const letters = atob(packed.base64);
