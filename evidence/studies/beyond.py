@@ -146,7 +146,7 @@ STUDIES = [
               *(DEEP | dict(lr=lr) for lr in (3e-4, 1e-3, 3e-3, 1e-2)), DEEP | temperature(1.0),
               DEEP | temperature(0.01))], MINIATURE),
     Study("channels-drawn", "Channel-wise goodness for the page where one draws a digit: 5 epochs of MNIST",
-          change(long("mnist", "cw"), DEEP, dict(lr=3e-4, epochs=5, readout_epochs=0)), [{}], FAST),
+          change(long("mnist", "cw"), DEEP, dict(lr=3e-4, epochs=5, readout_epochs=5)), [{}], FAST),
     Study("ff-cnn-digits", "Changes for a long run on MNIST: 5 epochs of all its images, shifted, validation",
           change(long("mnist"), dict(epochs=5, readout_epochs=0, splits=["validation"])),
           [{}, dict(lr=3e-4), ALL, ALL | dict(lr=3e-4)], FAST),
