@@ -149,6 +149,9 @@ STUDIES = [
                for rule, lr in (("mf", 1e-3), ("bp", 3e-4))], THOUSAND),
     Study("mono-cnn-cifar100", "Table 2, CIFAR-100: as `mono-cnn`, at CIFAR-10's rates",
           {}, races("cnn", (5, 20), "cifar100"), HUNDREDS),
+    Study("mono-cnn-cifar100-rates", "The same for 20 epochs at rates of about three times and a third",
+          {}, [race("cnn", rule, "cifar100", lr=lr, epochs=20, validate_every=1)
+               for rule, lr in (("bp", 3e-4), ("bp", 3e-3), ("mf", 1e-3), ("mf", 1e-2))], HUNDREDS),
     Study("mono-mlp-convergence",
           "Figures 4 and 5: error after each epoch, 2, 4 and 8 layers of 1000, 10,000 images of MNIST",
           {}, [race("mlp", rule, "mnist", widths=[784] + [1000] * depth, **MLP_CHOICES)
