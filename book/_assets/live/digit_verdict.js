@@ -28,7 +28,10 @@ export function columns(network, answer) {
     column.shares = logits
       ? softmax(column.values)
       : Array.from(column.values, (value) => (value - above[number]) / scale);
-    column.texts = logits ? column.shares.map(percent) : Array.from(column.values, amount);
+    const largest = Math.max(...column.values);
+    column.texts = logits
+      ? column.shares.map(percent)
+      : Array.from(column.values, (value) => amount(value, largest));
   });
   if (answer.logits) {
     const shares = softmax(answer.logits);
@@ -49,8 +52,12 @@ const percent = (share) =>
   share > 0.9949 && share < 1 - 1e-9
     ? `${(100 * share).toFixed(1)}\u00a0%`.replace("100.0", ">\u00a099.9")
     : `${Math.round(100 * share)}\u00a0%`;
-const amount = (value) =>
-  Math.abs(value) < 100 ? value.toPrecision(3) : Math.round(value).toLocaleString("en");
+
+/** A number with as many decimals as give the largest beside it three digits. */
+function amount(value, largest = value) {
+  const decimals = Math.min(4, Math.max(0, 2 - Math.floor(Math.log10(Math.abs(largest)))));
+  return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}
 
 /** The answer in words: the winner, how far ahead it is, and which layers see it otherwise. */
 export function sentence(network, answer) {
